@@ -1,0 +1,170 @@
+"""The key ring: one data key for each subject, so that erasing a person is destroying a key.
+
+Values are sealed under the data key of the person they are about. Data keys are stored only wrapped
+by a provider's key encryption key; the ring unwraps them when needed and forgets them soon.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+from uuid import UUID
+
+from apps.core.crypto.cache import KeyCache
+from apps.core.crypto.context import Context, canonical
+from apps.core.crypto.envelope import KEY_ID_SIZE, DataKey, key_id_of
+from apps.core.crypto.errors import KeyDestroyed, Unreadable
+from apps.core.crypto.primitives import KEY_SIZE, hmac_sha256, same
+from apps.core.crypto.providers import Provider, Wrapped
+
+CACHED_KEY_COUNT_MAX = 1_000
+CACHED_KEY_AGE_S_MAX = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A subject's data key as it is stored. `wrapped` None: destroyed, nothing will bring it back.
+
+    The check value commits to the key, so that another key put in its place is found out.
+    """
+
+    key_id: bytes
+    organisation_id: UUID
+    subject_id: UUID
+    wrapped: Wrapped | None
+    check_value: bytes = field(repr=False)
+
+
+class KeyStore(Protocol):
+    """Where wrapped data keys are kept."""
+
+    def of_subject(self, *, organisation_id: UUID, subject_id: UUID) -> StoredKey | None:
+        """Find a subject's key, never from a cache: it must be of the caller's own transaction."""
+        ...
+
+    def by_id(self, key_id: bytes) -> StoredKey | None:
+        """Find a key by its id."""
+        ...
+
+    def add(self, key: StoredKey) -> StoredKey:
+        """Store a new key and return it, or the one the subject got from somebody else meanwhile."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    organisation_id: UUID
+    data_key: DataKey
+
+
+class KeyRing:
+    """Seal, open and index personal data. One per process; safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        provider: Provider,
+        store: KeyStore,
+        environment: str,
+        age_s_max: float = CACHED_KEY_AGE_S_MAX,
+        count_max: int = CACHED_KEY_COUNT_MAX,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.provider = provider
+        self.environment = environment
+        self._store = store
+        self._ready: KeyCache[bytes, _Ready] = KeyCache(
+            count_max=count_max, age_s_max=age_s_max, clock=clock
+        )
+        self._index_keys: KeyCache[bytes, bytes] = KeyCache(
+            count_max=count_max, age_s_max=age_s_max, clock=clock
+        )
+
+    def seal(self, plaintext: bytes, *, context: Context, subject_id: UUID) -> bytes:
+        """Seal a value under its subject's key, which is made at first use.
+
+        Raises KeyDestroyed for an erased subject, BadContext for a place without identity.
+        """
+        associated = context.to_bytes()
+        stored = self._store.of_subject(
+            organisation_id=context.organisation_id, subject_id=subject_id
+        )
+        if stored is None:
+            stored = self._store.add(self._new_key(context.organisation_id, subject_id))
+        return self._usable(stored).data_key.seal(plaintext, associated=associated)
+
+    def open(self, sealed: bytes, *, context: Context) -> bytes:
+        """Open a value. Raises KeyDestroyed if its subject was erased, Unreadable if it does not open."""
+        key_id = key_id_of(sealed)
+        ready = self._ready.get(key_id, lambda: self._unwrapped(self._known(key_id)))
+        # A key in the cache may have been loaded for another organisation's request.
+        if ready.organisation_id != context.organisation_id:
+            raise Unreadable("the key of the sealed value is not known here")
+        return ready.data_key.open(sealed, associated=context.to_bytes())
+
+    def index(self, value: str, *, organisation_id: UUID, table: str, column: str) -> bytes:
+        """Give the blind index of a normalised value: equal values in one column of one organisation only."""
+        place = canonical("bezant.index.v1", self.environment, organisation_id, table, column)
+        key = self._index_keys.get(place, lambda: self.provider.mac(place))
+        return hmac_sha256(key, value.encode())
+
+    def rewrap(self, stored: StoredKey) -> StoredKey:
+        """Wrap a stored key under the newest KEK version; what it sealed stays as it is.
+
+        Raises KeyDestroyed for a destroyed key, Unreadable for one that was tampered with.
+        """
+        key, context = self._unwrap(stored), self._key_context(stored)
+        return replace(stored, wrapped=self.provider.wrap(key, context=context))
+
+    def forget(self, key_id: bytes) -> None:
+        """Drop a key from this process's memory, as after its destruction."""
+        self._ready.forget(key_id)
+
+    def forget_all(self) -> None:
+        """Drop every key from this process's memory."""
+        self._ready.clear()
+        self._index_keys.clear()
+
+    def _new_key(self, organisation_id: UUID, subject_id: UUID) -> StoredKey:
+        key, key_id = os.urandom(KEY_SIZE), os.urandom(KEY_ID_SIZE)
+        draft = StoredKey(key_id, organisation_id, subject_id, None, _check_value(key, key_id))
+        return replace(draft, wrapped=self.provider.wrap(key, context=self._key_context(draft)))
+
+    def _known(self, key_id: bytes) -> StoredKey:
+        stored = self._store.by_id(key_id)
+        if stored is None:
+            raise Unreadable("the key of the sealed value is not known here")
+        return stored
+
+    def _usable(self, stored: StoredKey) -> _Ready:
+        # The stored row decides, not the cache: a destroyed key must not seal anything any more.
+        if stored.wrapped is None:
+            raise KeyDestroyed()
+        return self._ready.get(stored.key_id, lambda: self._unwrapped(stored))
+
+    def _unwrapped(self, stored: StoredKey) -> _Ready:
+        return _Ready(stored.organisation_id, DataKey(stored.key_id, self._unwrap(stored)))
+
+    def _unwrap(self, stored: StoredKey) -> bytes:
+        if stored.wrapped is None:
+            raise KeyDestroyed()
+        key = self.provider.unwrap(stored.wrapped, context=self._key_context(stored))
+        if not same(stored.check_value, _check_value(key, stored.key_id)):
+            raise Unreadable("the data key is not the one that was stored")
+        return key
+
+    def _key_context(self, stored: StoredKey) -> bytes:
+        return canonical(
+            "bezant.key.v1",
+            self.environment,
+            stored.organisation_id,
+            stored.subject_id,
+            stored.key_id,
+        )
+
+
+def _check_value(key: bytes, key_id: bytes) -> bytes:
+    return hmac_sha256(key, canonical("bezant.check.v1", key_id))

@@ -1,0 +1,34 @@
+"""Every address of the platform."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from apps.core.http.health import livez, readyz
+
+handler400 = "apps.core.http.problems.bad_request"
+handler404 = "apps.core.http.problems.not_found"
+handler500 = "apps.core.http.problems.failed"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("livez", livez),
+    path("readyz", readyz),
+    path("api/v1/schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="schema"),
+]
+for prefix, module in (
+    ("api/v1/", "apps.accounts.api.urls"),
+    ("api/v1/", "apps.payments.api.urls"),
+    ("api/v1/", "apps.webhooks.api.urls"),
+    ("oauth/", "apps.authz.urls"),
+    ("webhooks/", "apps.webhooks.urls"),
+    ("", "apps.console.urls"),
+):
+    try:
+        found = find_spec(module) is not None
+    except ModuleNotFoundError:
+        found = False
+    if found:
+        urlpatterns.append(path(prefix, include(module)))
