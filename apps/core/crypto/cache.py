@@ -8,7 +8,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -83,7 +83,7 @@ class KeyCache(Generic[K, V]):
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
 
-_CACHES: weakref.WeakSet[KeyCache[object, object]] = weakref.WeakSet()  # type: ignore[type-var]
+_CACHES: weakref.WeakSet[KeyCache[Any, Any]] = weakref.WeakSet()
 
 
 def _reset_after_fork() -> None:

@@ -58,18 +58,18 @@ def rewrite(path: Path, change: Callable[[KeyFile], KeyFile]) -> KeyFile:
     """Replace the file by what `change` makes of it, one process at a time. Raises KeysUnavailable."""
     with _locked(path):
         content = change(read(path))
-        os.replace(_draft(path, content), path)
+        _draft(path, content).replace(path)
         _sync_folder(path.parent)
     return content
 
 
-def stamp(path: Path) -> tuple[int, int]:
-    """Tell which file this is now; another stamp means another content. Raises KeysUnavailable."""
+def stamp(path: Path) -> tuple[int, int, int]:
+    """Tell which file this is now; another content, or mode, gives another stamp. Raises KeysUnavailable."""
     try:
         found = path.stat()
     except OSError as problem:
         raise KeysUnavailable(f"the key file {path} cannot be read: {problem.strerror}") from None
-    return found.st_ino, found.st_mtime_ns
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
 
 def read(path: Path) -> KeyFile:

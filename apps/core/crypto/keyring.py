@@ -142,7 +142,7 @@ class KeyRing:
     def _usable(self, stored: StoredKey) -> _Ready:
         # The stored row decides, not the cache: a destroyed key must not seal anything any more.
         if stored.wrapped is None:
-            raise KeyDestroyed()
+            raise KeyDestroyed
         return self._ready.get(stored.key_id, lambda: self._unwrapped(stored))
 
     def _unwrapped(self, stored: StoredKey) -> _Ready:
@@ -150,7 +150,7 @@ class KeyRing:
 
     def _unwrap(self, stored: StoredKey) -> bytes:
         if stored.wrapped is None:
-            raise KeyDestroyed()
+            raise KeyDestroyed
         key = self.provider.unwrap(stored.wrapped, context=self._key_context(stored))
         if not same(stored.check_value, _check_value(key, stored.key_id)):
             raise Unreadable("the data key is not the one that was stored")

@@ -6,7 +6,6 @@ refuses it outside of development unless a setting says that this is meant.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,14 +14,14 @@ from pathlib import Path
 
 from apps.core.crypto.envelope import KEY_ID_SIZE, DataKey, key_id_of
 from apps.core.crypto.errors import KeysUnavailable, Unreadable
-from apps.core.crypto.key_file import KeyFile, KekVersion, create, read, rewrite, stamp
+from apps.core.crypto.key_file import KekVersion, KeyFile, create, read, rewrite, stamp
 from apps.core.crypto.primitives import KEY_SIZE, hmac_sha256
 from apps.core.crypto.providers import ProviderStatus, Wrapped
 
 
 @dataclass(slots=True)
 class _Loaded:
-    stamp: tuple[int, int]
+    stamp: tuple[int, int, int]
     current: int
     mac_key: bytes = field(repr=False)
     keys: dict[bytes, DataKey] = field(repr=False)
@@ -93,7 +92,7 @@ class LocalFileProvider:
         return loaded
 
 
-def _loaded(content: KeyFile, found: tuple[int, int]) -> _Loaded:
+def _loaded(content: KeyFile, found: tuple[int, int, int]) -> _Loaded:
     return _Loaded(
         stamp=found,
         current=content.versions[-1].version,
