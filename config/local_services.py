@@ -87,7 +87,7 @@ class Cluster:
         """
         self.stop()
         settings = SETTINGS | ({} if self.durable else UNSAFE_SETTINGS)
-        settings["unix_socket_directories"] = str(_short_socket_folder(self.home, self.account))
+        settings["unix_socket_directories"] = str(self.sockets)
         command = [str(self.binaries.postgres), "-D", str(self.data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
@@ -119,7 +119,11 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop the server of this data folder, if one runs: politely first, then at once."""
-        for kind, patience_s in ((signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+        for kind, patience_s in (
+            (signal.SIGINT, STOP_TIMEOUT_S),
+            (signal.SIGQUIT, 5.0),
+            (signal.SIGKILL, 5.0),
+        ):
             pid = self.running_pid()
             if pid is None:
                 break
@@ -143,30 +147,37 @@ class Cluster:
 
 
 def place_folder(folder: Path, *, account: Account | None) -> Path:
-    """Make the folder, private to the account, and give its real path.
+    """Make the folder of a cluster, private to the account, and give its real path.
 
     When the account cannot walk into the checkout, the folder is made under /var/tmp and `folder`
     becomes a link to it. Raises Unavailable when neither can be written.
     """
     if folder.is_symlink() and not folder.exists():
         folder.unlink()
-    if folder.exists():
-        return folder.resolve()
     try:
-        folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700)
-        if account is None:
-            return folder.resolve()
-        os.chown(folder, account.uid, account.gid)
-        if _may_enter(folder, account):
-            return folder.resolve()
-        folder.rmdir()
-        elsewhere = Path(tempfile.mkdtemp(prefix="bezant-", dir="/var/tmp"))
-        os.chown(elsewhere, account.uid, account.gid)
-        folder.symlink_to(elsewhere)
+        if not folder.exists():
+            _make_folder(folder, account)
+        home = folder.resolve()
+        _shorten_socket_path(home, account)
     except OSError as error:
-        raise Unavailable(f"{folder} cannot be made ({error.strerror}): make its parent writable.") from error
-    return elsewhere
+        raise Unavailable(
+            f"{folder} cannot be made ({error.strerror}): make {folder.parent} writable for this account."
+        ) from error
+    return home
+
+
+def _make_folder(folder: Path, account: Account | None) -> None:
+    folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700)
+    if account is None:
+        return
+    os.chown(folder, account.uid, account.gid)
+    if _may_enter(folder, account):
+        return
+    folder.rmdir()
+    elsewhere = tempfile.mkdtemp(prefix="bezant-", dir="/var/tmp")
+    os.chown(elsewhere, account.uid, account.gid)
+    folder.symlink_to(elsewhere)
 
 
 def find_cluster(home: Path, *, durable: bool) -> Cluster:
@@ -224,7 +235,9 @@ def command_line(pid: int) -> str:
             return (proc / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             return ""
-    answer = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return answer.stdout.strip()
 
 
@@ -265,22 +278,18 @@ def _may_enter(folder: Path, account: Account) -> bool:
     return answer.returncode == 0
 
 
-def _short_socket_folder(home: Path, account: Account | None) -> Path:
-    """Give the folder for the socket: home itself, or a short private one that home links to."""
-    if len(os.fsencode(home / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX:
-        return home
+def _shorten_socket_path(home: Path, account: Account | None) -> None:
+    """Link `sockets` to a short private folder when the socket's path in home itself would be too long."""
     link = home / "sockets"
-    if link.is_symlink():
-        if link.exists():
-            return Path(os.readlink(link))
-        link.unlink()
+    if len(os.fsencode(home / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX or link.exists():
+        return
+    link.unlink(missing_ok=True)
     runtime = os.environ.get("XDG_RUNTIME_DIR", "") if account is None else ""
     parent = runtime if os.path.isdir(runtime) and len(runtime) < 40 else "/tmp"
-    folder = Path(tempfile.mkdtemp(prefix="bezant-", dir=parent))
+    folder = tempfile.mkdtemp(prefix="bezant-", dir=parent)
     if account is not None:
         os.chown(folder, account.uid, account.gid)
     link.symlink_to(folder)
-    return folder
 
 
 def _open_log(path: Path) -> BinaryIO:
