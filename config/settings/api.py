@@ -28,3 +28,9 @@ SPECTACULAR_SETTINGS = {
 
 ISSUER = env.text("ISSUER", f"http://localhost:{env.number('PORT', 8000)}/oauth")
 """The issuer's name in tokens and metadata; never taken from a request's Host."""
+
+OAUTH2_PROVIDER_APPLICATION_MODEL = "authz.Application"
+OAUTH2_PROVIDER_GRANT_MODEL = "authz.Grant"
+OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "authz.AccessToken"
+OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "authz.RefreshToken"
+OAUTH2_PROVIDER_ID_TOKEN_MODEL = "authz.IDToken"
