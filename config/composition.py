@@ -23,6 +23,7 @@ def wire() -> None:
 
     from django.apps import apps as installed
 
+    import_module("config.celery")  # `@shared_task` binds to the app that exists: the web process sends too
     for app in installed.get_app_configs():
         if app.name.startswith("apps."):
             for part in ("commands", "handlers", "registrations"):

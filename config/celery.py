@@ -1,0 +1,158 @@
+"""Celery: it wakes workers and says when, nothing more.
+
+A task carries no work of its own: it claims a batch from the database, works it and ends. So a task may
+run twice or be lost without harm; retries, delays and results live in tables, and Celery's own
+(`retry`, `eta`, `countdown`, result backends) are not used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from celery import Celery
+from celery.beat import Scheduler
+from celery.signals import setup_logging, worker_ready
+from kombu import Exchange, Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+QUEUES = ("default", "webhooks", "payments", "reconciliation")
+HEARTBEAT_S = 10
+# Redelivered this often, a message has killed that many workers; RabbitMQ then drops it.
+REDELIVERIES_MAX = 20
+POLLING_INTERVAL_S = 0.1
+
+
+def _queues(broker: str) -> list[Queue]:
+    arguments: dict[str, Any] = {}
+    if urlsplit(broker).scheme in ("amqp", "amqps", "pyamqp"):
+        arguments = {"x-queue-type": "quorum", "x-delivery-limit": REDELIVERIES_MAX}
+    return [
+        Queue(name, Exchange(name, type="direct"), routing_key=name, queue_arguments=arguments)
+        for name in QUEUES
+    ]
+
+
+def _transport_options(broker: str, folder: Path) -> dict[str, Any]:
+    """Choose what each kind of broker needs so that a dead worker's message comes back, and soon."""
+    kind = urlsplit(broker).scheme
+    if kind == "filesystem":
+        for name in ("queue", "control"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        return {
+            "data_folder_in": str(folder / "queue"),
+            "data_folder_out": str(folder / "queue"),
+            "control_folder": str(folder / "control"),
+            "polling_interval": POLLING_INTERVAL_S,
+        }
+    if kind in ("redis", "rediss"):
+        return {
+            "visibility_timeout": 300,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 3,
+            "health_check_interval": 25,
+        }
+    return {"confirm_publish": True, "connect_timeout": 3}
+
+
+def _configuration(broker: str) -> dict[str, Any]:
+    # The filesystem transport has no fan-out worth the name, so nothing is asked of the workers through it.
+    local = urlsplit(broker).scheme == "filesystem"
+    return {
+        "broker_url": broker,
+        "broker_transport_options": _transport_options(broker, Path(settings.BROKER_DIR)),
+        "broker_connection_retry_on_startup": True,
+        "task_queues": _queues(broker),
+        "task_default_queue": "default",
+        "task_default_exchange": "default",
+        "task_default_routing_key": "default",
+        "task_create_missing_queues": False,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_ignore_result": True,
+        "task_publish_retry": False,
+        "task_time_limit": 120,
+        "task_soft_time_limit": 90,
+        "worker_prefetch_multiplier": 1,
+        "worker_max_tasks_per_child": 1_000,
+        "worker_max_memory_per_child": 400_000,  # kilobytes
+        "worker_soft_shutdown_timeout": 30,
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "worker_hijack_root_logger": False,
+        "worker_enable_remote_control": not local,
+        "beat_scheduler": "config.celery:LivingScheduler",
+        "beat_max_loop_interval": 5,
+        "timezone": "UTC",
+        "enable_utc": True,
+    }
+
+
+# The danger meant is pickled tasks, which `accept_content` shuts out; containers run as root.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
+
+app = Celery("bezant")
+app.conf.update(_configuration(settings.CELERY_BROKER_URL))
+app.autodiscover_tasks()
+
+
+def every(seconds: float, task: str, **arguments: Any) -> dict[str, Any]:
+    """Wake a task at an interval. A wake-up that found no worker in time is dropped: the next one will do."""
+    return {"task": task, "schedule": seconds, "kwargs": arguments, "options": {"expires": max(seconds, 5)}}
+
+
+# Who is woken, how often. A task names its queue where it is declared.
+app.conf.beat_schedule = {
+    "heartbeat of the worker": every(HEARTBEAT_S, "core.record_heartbeat"),
+}
+
+
+class LivingScheduler(Scheduler):
+    """Celery's scheduler in memory, which also records that it is alive.
+
+    Nothing is kept on disk: every task asks the database what is due, so a missed tick is made good by
+    the next one.
+    """
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        _record_heartbeat("beat")
+        return super().tick(*args, **kwargs)
+
+
+@app.task(name="core.record_heartbeat", queue="default")
+def record_heartbeat(**_: Any) -> None:
+    """Prove the whole path: beat sent this, the broker carried it, a worker ran it."""
+    _record_heartbeat("worker")
+
+
+@worker_ready.connect
+def _worker_is_ready(**_: Any) -> None:
+    _record_heartbeat("worker")
+
+
+@setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """Leave logging as Django's settings made it (one format, no personal data), without the routine."""
+    logging.getLogger("celery").setLevel(logging.WARNING)
+    logging.getLogger("kombu.connection").setLevel(logging.ERROR)  # it warns that a folder has no host name
+
+
+def _record_heartbeat(kind: str) -> None:
+    from apps.core import clock, heartbeats
+
+    close_old_connections()
+    # A database that is away for a moment must not end the process; the missing sign of life tells.
+    with contextlib.suppress(DatabaseError):
+        heartbeats.beat(kind, clock.database_now())
