@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from apps.core.crypto.models import SigningKey, SubjectKey  # noqa: F401  # kept beside their code
 from apps.core.fields import NextValue, TransactionIdField
 
 
