@@ -89,6 +89,39 @@ def admin_sql(sql_as: Callable[[str], Sql], db: None) -> Sql:
 
 
 @pytest.fixture
+def make_organisation(db: None) -> Callable[..., Any]:
+    """Give a function that makes one more organisation, for tests of what keeps two apart."""
+
+    def make(*, name: str = "Example Trading Ltd", **fields: Any) -> Any:
+        from apps.accounts.models import Organisation
+        from apps.core import clock, ids, tenancy
+
+        at = clock.database_now()
+        organisation_id = ids.uuid7(at)
+        with tenancy.scope(organisation_id):
+            return Organisation.objects.create(
+                id=organisation_id,
+                name=name,
+                created_at=at,
+                **({"kind": "merchant", "country": "NL"} | fields),
+            )
+
+    return make
+
+
+@pytest.fixture
+def organisation(make_organisation: Callable[..., Any]) -> Any:
+    """Give an organisation that is this test's alone: an `accounts.Organisation`."""
+    return make_organisation()
+
+
+@pytest.fixture
+def organisation_id(organisation: Any) -> Any:
+    """Give the id of this test's organisation."""
+    return organisation.id
+
+
+@pytest.fixture
 def in_threads(db: None) -> Callable[[Callable[[T], Any], Sequence[T]], list[Any]]:
     """Give a function that calls `work` with each argument at the same moment, each in its own thread.
 
