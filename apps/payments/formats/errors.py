@@ -85,3 +85,32 @@ class Report:
             "findings": [finding.as_dict() for finding in self.findings],
             "totals": self.totals,
         }
+
+
+class Findings:
+    """Collects findings while a file is read; keeps FINDINGS_MAX of them and counts the errors."""
+
+    def __init__(self, *, soft: frozenset[str] = frozenset()) -> None:
+        self.items: list[Finding] = []
+        self.error_count = 0
+        self._soft = soft
+
+    def add(
+        self, code: str, message: str, line: int | None = None, place: str = "", *, severity: str = "error"
+    ) -> None:
+        """Note a finding; the codes a lenient reader was told to bear with become warnings."""
+        severity = "warning" if code in self._soft else severity
+        if severity == "error":
+            self.error_count += 1
+        if len(self.items) < FINDINGS_MAX:
+            self.items.append(Finding(code, message, line, place, severity))
+
+    @property
+    def valid(self) -> bool:
+        """Tell whether no error was found."""
+        return self.error_count == 0
+
+    def require_none(self) -> None:
+        """Refuse the file if an error was found. Raises FormatError."""
+        if not self.valid:
+            raise FormatError.of(self.items)
