@@ -23,9 +23,17 @@ _EXPONENT_2 = (
     "PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC "
     "SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
 )
+# ISO 4217 list three: withdrawn, but archived bank statements still name them.
+_WITHDRAWN_2 = "DEM EEK HRK LTL LVL SKK"
 EXPONENTS: dict[str, int] = {
     code: exponent
-    for exponent, codes in ((0, _EXPONENT_0), (2, _EXPONENT_2), (3, _EXPONENT_3), (4, _EXPONENT_4))
+    for exponent, codes in (
+        (0, _EXPONENT_0),
+        (2, _EXPONENT_2),
+        (2, _WITHDRAWN_2),
+        (3, _EXPONENT_3),
+        (4, _EXPONENT_4),
+    )
     for code in codes.split()
 }
 
