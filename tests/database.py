@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 
 from config.local_services import SUPERUSER, Cluster, copy_cluster, find_cluster, place_folder, remove_cluster
-from config.postgres_binaries import Binaries, find_binaries, server_account
+from config.postgres_binaries import Binaries, ensure_binaries, server_account
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "var" / "test"
@@ -124,8 +124,8 @@ def template_key(major: int) -> str:
 
 
 def _template() -> Cluster:
-    binaries = find_binaries()
-    home = FOLDER / f"template-{template_key(binaries.major if binaries else 0)}"
+    binaries = ensure_binaries(ROOT / "requirements-postgres.txt")
+    home = FOLDER / f"template-{template_key(binaries.major)}"
     ready = home.with_suffix(".ready")
     with locked(FOLDER / "template.lock"):
         if ready.exists():
