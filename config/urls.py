@@ -16,7 +16,11 @@ handler500 = "apps.core.http.problems.failed"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("livez", livez),
     path("readyz", readyz),
-    path("api/v1/schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="schema"),
+    path(
+        "api/v1/schema",
+        SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]),
+        name="schema",
+    ),
 ]
 for prefix, module in (
     ("api/v1/", "apps.accounts.api.urls"),

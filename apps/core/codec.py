@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 def to_data(value: Any) -> Any:
     """Turn a value into JSON-able data."""
-    if value is None or isinstance(value, (str, int)) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, (str, int)) and not isinstance(value, Enum)):
         return value
     if isinstance(value, Money):
         return {"minor": value.minor, "currency": value.currency}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 from uuid import UUID
@@ -24,7 +24,7 @@ from apps.core.events import Event
 from apps.core.ports import PORTS, AuditRecord
 
 ANSWERS_KEPT = timedelta(days=7)
-EVENTS_MAX = 1_000
+EVENTS_MAX = 10_000
 """The most events one command may tell of."""
 
 _COMMAND_IDS = UUID("0b7a3b1c-5f6e-5d3c-9a55-6d0a8f3f4b11")
@@ -116,19 +116,37 @@ class Context:
     records: list[AuditRecord] = field(default_factory=list)
     approved_by: str = ""
 
-    def emit(self, event: Event) -> None:
-        """Tell of a fact; it leaves through the outbox when the command commits."""
+    def emit(self, event: Event, *, organisation_id: UUID | None = None) -> None:
+        """Tell of a fact; it leaves through the outbox when the command commits.
+
+        A command of the platform names the organisation that the fact is about.
+        """
         if len(self.events) >= EVENTS_MAX:
             raise RuntimeError(f"a command tells of at most {EVENTS_MAX} events")
-        self.events.append((self.organisation_id, event))
+        self.events.append((organisation_id or self.organisation_id, event))
 
-    def note(self, object_type: str, object_id: str, *, action: str = "", **data: Any) -> None:
+    def note(
+        self,
+        object_type: str,
+        object_id: str,
+        *,
+        action: str = "",
+        organisation_id: UUID | None = None,
+        **data: Any,
+    ) -> None:
         """Record in the audit log what was done to which object. No personal data in clear."""
         self.records.append(
             AuditRecord(
-                organisation_id=self.organisation_id, actor=self.actor, action=action, outcome="done",
-                at=self.at, object_type=object_type, object_id=object_id, command_id=self.command_id,
-                correlation_id=self.correlation_id, data=codec.to_data(data),
+                organisation_id=organisation_id or self.organisation_id,
+                actor=self.actor,
+                action=action,
+                outcome="done",
+                at=self.at,
+                object_type=object_type,
+                object_id=object_id,
+                command_id=self.command_id,
+                correlation_id=self.correlation_id,
+                data=codec.to_data(data),
             )
         )
 
@@ -148,9 +166,13 @@ class Context:
         spec = spec_of(command)
         _check_permission(spec, command, self.actor)
         inner = Context(
-            actor=self.actor, at=self.at, command_id=self.step_key(step or spec.name),
-            organisation_id=command.organisation_id, correlation_id=self.correlation_id,
-            approved_by=self.approved_by, events=self.events,
+            actor=self.actor,
+            at=self.at,
+            command_id=self.step_key(step or spec.name),
+            organisation_id=command.organisation_id,
+            correlation_id=self.correlation_id,
+            approved_by=self.approved_by,
+            events=self.events,
         )
         if command.organisation_id == self.organisation_id:
             answer = spec.handler(command, inner)
@@ -188,7 +210,12 @@ class _Request:
     """One command on its way through the door."""
 
     def __init__(
-        self, command: Command, spec: CommandSpec, actor: Actor, key: str | None, at: datetime,
+        self,
+        command: Command,
+        spec: CommandSpec,
+        actor: Actor,
+        key: str | None,
+        at: datetime,
         approved_by: str,
     ) -> None:
         self.command, self.spec, self.actor, self.key, self.at = command, spec, actor, key, at
@@ -196,7 +223,8 @@ class _Request:
         self.payload: dict[str, Any] = codec.to_data(command)
         self.request_hash = codec.digest(spec.name, spec.version, self.payload)
         self.command_id = (
-            ids.uuid7(at) if key is None
+            ids.uuid7(at)
+            if key is None
             else uuid.uuid5(_COMMAND_IDS, f"{command.organisation_id}|{actor}|{key}")
         )
 
@@ -210,9 +238,9 @@ class _Request:
     def _inside(self) -> Outcome | Refusal:
         state, outcome, answer = self._begin()
         if state == "in_flight":
-            raise InFlight()
+            raise InFlight
         if state == "conflict":
-            raise IdempotencyConflict()
+            raise IdempotencyConflict
         if state == "answered":
             return self._told_again(outcome, answer)
         context = self._context()
@@ -248,16 +276,24 @@ class _Request:
 
     def _context(self) -> Context:
         return Context(
-            actor=self.actor, at=self.at, command_id=self.command_id,
-            organisation_id=self.command.organisation_id, correlation_id=logs.correlation_id(),
+            actor=self.actor,
+            at=self.at,
+            command_id=self.command_id,
+            organisation_id=self.command.organisation_id,
+            correlation_id=logs.correlation_id(),
             approved_by=self.approved_by,
         )
 
     def _ask_policy(self) -> str | None:
         return PORTS.require_approval(
-            name=self.spec.name, version=self.spec.version, payload=self.payload,
-            organisation_id=self.command.organisation_id, actor=self.actor, at=self.at,
-            target=self.command.target(), four_eyes=self.spec.four_eyes,
+            name=self.spec.name,
+            version=self.spec.version,
+            payload=self.payload,
+            organisation_id=self.command.organisation_id,
+            actor=self.actor,
+            at=self.at,
+            target=self.command.target(),
+            four_eyes=self.spec.four_eyes,
         )
 
     def _finish(self, context: Context, outcome: str, answer: Answer, reason: str = "") -> None:
@@ -266,9 +302,14 @@ class _Request:
             cursor.execute(
                 "SELECT core_finish_command(%s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s::jsonb)",
                 [
-                    self.command.organisation_id, self.command_id,
-                    self.request_hash if self.key is not None else None, outcome,
-                    json.dumps(answer), ANSWERS_KEPT, context.correlation_id, self.at,
+                    self.command.organisation_id,
+                    self.command_id,
+                    self.request_hash if self.key is not None else None,
+                    outcome,
+                    json.dumps(answer),
+                    ANSWERS_KEPT,
+                    context.correlation_id,
+                    self.at,
                     json.dumps(events),
                 ],
             )
@@ -279,23 +320,28 @@ class _Request:
             return _named(context.records, self.spec.name)
         return [
             AuditRecord(
-                organisation_id=self.command.organisation_id, actor=self.actor, action=self.spec.name,
-                outcome=outcome, at=self.at, command_id=self.command_id,
-                correlation_id=context.correlation_id, reason=reason,
+                organisation_id=self.command.organisation_id,
+                actor=self.actor,
+                action=self.spec.name,
+                outcome=outcome,
+                at=self.at,
+                command_id=self.command_id,
+                correlation_id=context.correlation_id,
+                reason=reason,
             )
         ]
 
 
 def _named(records: list[AuditRecord], action: str) -> list[AuditRecord]:
     """Give the command's name to the records that name no action of their own."""
-    from dataclasses import replace
-
     return [record if record.action else replace(record, action=action) for record in records]
 
 
 def _refusal_data(refusal: Refusal) -> dict[str, Any]:
     return {
-        "code": refusal.code, "status": refusal.status, "title": refusal.title,
+        "code": refusal.code,
+        "status": refusal.status,
+        "title": refusal.title,
         "facts": codec.to_data(refusal.facts),
     }
 
@@ -304,8 +350,11 @@ def _event_row(at: datetime, organisation_id: UUID | None, event: Event) -> dict
     return {
         "id": str(ids.uuid7(at)),
         "organisation_id": str(organisation_id) if organisation_id else None,
-        "name": event.NAME, "version": event.VERSION,
-        "object_type": event.object_type, "object_id": event.object_id, "payload": event.payload(),
+        "name": event.NAME,
+        "version": event.VERSION,
+        "object_type": event.object_type,
+        "object_id": event.object_id,
+        "payload": event.payload(),
     }
 
 
@@ -320,9 +369,16 @@ def _record_denial(spec: CommandSpec, command: Command, actor: Actor, at: dateti
     """Write the denial in a transaction of its own, under the actor's organisation, not the target's."""
     with db.new_transaction():
         tenancy.switch(actor.organisation_id)
-        PORTS.write_audit([
-            AuditRecord(
-                organisation_id=actor.organisation_id, actor=actor, action=spec.name, outcome="denied",
-                at=at, correlation_id=logs.correlation_id(), reason=spec.permission,
-            )
-        ])
+        PORTS.write_audit(
+            [
+                AuditRecord(
+                    organisation_id=actor.organisation_id,
+                    actor=actor,
+                    action=spec.name,
+                    outcome="denied",
+                    at=at,
+                    correlation_id=logs.correlation_id(),
+                    reason=spec.permission,
+                )
+            ]
+        )

@@ -57,8 +57,8 @@ def retrying(work: Callable[[], T], *, tries_max: int = 5, jitter_s: float = 0.0
             if not is_collision(error):
                 raise
             if attempt == tries_max:
-                raise Busy() from error
-            time.sleep(random.uniform(0, jitter_s * attempt))  # noqa: S311  # only a pause
+                raise Busy from error
+            time.sleep(random.uniform(0, jitter_s * attempt))  # only a pause
     raise AssertionError("unreachable")
 
 

@@ -57,20 +57,25 @@ def scrub(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[st
 def configure(*, level: str) -> dict[str, Any]:
     """Set up structlog and return the LOGGING setting that sends all of Python's logs through it."""
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name, structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _bind_correlation, scrub,
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _bind_correlation,
+        scrub,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(), cache_logger_on_first_use=True,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
     )
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "foreign_pre_chain": shared,
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info, structlog.processors.JSONRenderer(),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
         ],
     }
     return {
@@ -100,8 +105,11 @@ def correlation_middleware(
         response["X-Correlation-ID"] = correlation_id()
         route = request.resolver_match.route if request.resolver_match else "(none)"
         log.log(
-            logging.WARNING if response.status_code >= 500 else logging.INFO, "request",
-            method=request.method, route=route, status=response.status_code,
+            logging.WARNING if response.status_code >= 500 else logging.INFO,
+            "request",
+            method=request.method,
+            route=route,
+            status=response.status_code,
             took_ms=round((time.perf_counter() - started) * 1000, 1),
         )
         return response

@@ -21,9 +21,7 @@ class TenantModel(models.Model):
     class Meta:
         abstract = True
         constraints = [
-            models.UniqueConstraint(
-                fields=["organisation_id", "id"], name="%(app_label)s_%(class)s_org_id"
-            )
+            models.UniqueConstraint(fields=["organisation_id", "id"], name="%(app_label)s_%(class)s_org_id")
         ]
 
 
@@ -112,9 +110,7 @@ class DeadEvent(models.Model):
     settled_as = models.CharField(max_length=20, default="")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["consumer", "event_id"], name="core_dead_event_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["consumer", "event_id"], name="core_dead_event_once")]
 
     def __str__(self) -> str:
         return f"{self.consumer} {self.event_id}"

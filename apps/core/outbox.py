@@ -44,7 +44,7 @@ def read_after(position: Position, *, limit: int) -> list[Positioned]:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT xid::text::bigint, seq, {_COLUMNS} FROM core_outboxevent "  # noqa: S608  # no input
+            f"SELECT xid::text::bigint, seq, {_COLUMNS} FROM core_outboxevent "  # no input
             "WHERE (xid, seq) > (%s::text::xid8, %s) AND xid < pg_snapshot_xmin(pg_current_snapshot()) "
             "ORDER BY xid, seq LIMIT %s",
             [str(position.xid), position.seq, limit],

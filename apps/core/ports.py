@@ -42,8 +42,16 @@ class ApprovalPolicy(Protocol):
     """
 
     def __call__(
-        self, *, name: str, version: int, payload: dict[str, Any], organisation_id: UUID | None,
-        actor: Actor, at: datetime, target: str, four_eyes: bool,
+        self,
+        *,
+        name: str,
+        version: int,
+        payload: dict[str, Any],
+        organisation_id: UUID | None,
+        actor: Actor,
+        at: datetime,
+        target: str,
+        four_eyes: bool,
     ) -> str | None: ...
 
 

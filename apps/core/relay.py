@@ -100,15 +100,26 @@ def _stumble(
     same = cursor.failing_event_id == item.event.id
     cursor.attempts = cursor.attempts + 1 if same else 1
     cursor.failing_event_id, cursor.last_error = item.event.id, fingerprint(error)
-    _log.warning("reaction failed", consumer=consumer.name, event_id=str(item.event.id),
-                 attempt=cursor.attempts, error=cursor.last_error)
+    _log.warning(
+        "reaction failed",
+        consumer=consumer.name,
+        event_id=str(item.event.id),
+        attempt=cursor.attempts,
+        error=cursor.last_error,
+    )
     if cursor.attempts < ATTEMPTS_MAX:
         cursor.retry_at = at + timedelta(seconds=min(2 ** (cursor.attempts - 1) * 0.25, 60))
         return False
     DeadEvent.objects.get_or_create(
-        consumer=consumer.name, event_id=item.event.id,
-        defaults={"id": ids.uuid7(at), "name": item.event.name, "error": cursor.last_error,
-                  "attempts": cursor.attempts, "died_at": at},
+        consumer=consumer.name,
+        event_id=item.event.id,
+        defaults={
+            "id": ids.uuid7(at),
+            "name": item.event.name,
+            "error": cursor.last_error,
+            "attempts": cursor.attempts,
+            "died_at": at,
+        },
     )
     cursor.failing_event_id, cursor.attempts, cursor.retry_at, cursor.last_error = None, 0, None, ""
     return True

@@ -34,9 +34,7 @@ def switch(organisation_id: UUID | Platform | None) -> None:
     if not connection.in_atomic_block:
         raise RuntimeError("a scope needs an open transaction")
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('bezant.organisation', %s, true)", [setting_of(organisation_id)]
-        )
+        cursor.execute("SELECT set_config('bezant.organisation', %s, true)", [setting_of(organisation_id)])
 
 
 def current_setting() -> str:

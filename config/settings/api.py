@@ -31,6 +31,6 @@ ISSUER = env.text("ISSUER", f"http://localhost:{env.number('PORT', 8000)}/oauth"
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "authz.Application"
 OAUTH2_PROVIDER_GRANT_MODEL = "authz.Grant"
-OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "authz.AccessToken"
-OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "authz.RefreshToken"
-OAUTH2_PROVIDER_ID_TOKEN_MODEL = "authz.IDToken"
+OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "authz.AccessToken"  # noqa: S105  # a model
+OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "authz.RefreshToken"  # noqa: S105  # a model
+OAUTH2_PROVIDER_ID_TOKEN_MODEL = "authz.IDToken"  # noqa: S105  # a model

@@ -42,7 +42,8 @@ INSTALLED_APPS = [
 ]
 # An app that is not built yet is left out, so that each state of the project can run.
 INSTALLED_APPS = [
-    name for name in INSTALLED_APPS
+    name
+    for name in INSTALLED_APPS
     if not name.startswith("apps.") or (BASE_DIR / name.replace(".", "/") / "apps.py").exists()
 ]
 

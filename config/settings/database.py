@@ -17,7 +17,8 @@ DATABASES = {"default": env.database(DATABASE_OWNER_URL if _as_owner else DATABA
 
 # A statement that waits or runs too long gives up before the client does. Migrations may take long.
 _LIMITS = (
-    "" if _as_owner
+    ""
+    if _as_owner
     else "-c lock_timeout=3000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000"
 )
 DATABASES["default"] |= {

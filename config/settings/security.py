@@ -82,4 +82,6 @@ KEY_PROVIDER = env.text("KEY_PROVIDER", "apps.core.crypto.runtime.local_file_pro
 """The function that returns the keeper of the key encryption keys."""
 KEY_FILE = VAR_DIR / "keys" / "master.json"
 """The local key file, made at the first run; a deployment names an HSM or KMS provider instead."""
-KEY_FILE_ALLOWED = env.flag("KEY_FILE_ALLOWED", default=DEBUG or env.text("BEZANT_ENVIRONMENT", "sandbox") == "sandbox")
+KEY_FILE_ALLOWED = env.flag(
+    "KEY_FILE_ALLOWED", default=DEBUG or env.text("BEZANT_ENVIRONMENT", "sandbox") == "sandbox"
+)

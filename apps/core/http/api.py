@@ -91,7 +91,9 @@ class MoneySerializer(serializers.Serializer[Money]):
         except UnknownCurrency as refusal:
             raise serializers.ValidationError({"currency": refusal.title}) from None
         except BadAmount as refusal:
-            raise serializers.ValidationError({"amount": f"{refusal.title} {refusal.facts['reason']}."}) from None
+            raise serializers.ValidationError(
+                {"amount": f"{refusal.title} {refusal.facts['reason']}."}
+            ) from None
 
     def to_representation(self, instance: Money) -> dict[str, str]:
         """Write money with exactly the decimals of its currency."""

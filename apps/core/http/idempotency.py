@@ -28,10 +28,10 @@ def idempotency_key(request: HttpRequest) -> str:
     """Return the request's idempotency key. Raises KeyMissing, KeyMalformed."""
     text = request.headers.get("Idempotency-Key")
     if text is None:
-        raise KeyMissing()
+        raise KeyMissing
     quoted = _QUOTED.fullmatch(text)
     if quoted:
         return quoted[1]
     if _BARE.fullmatch(text):
         return text
-    raise KeyMalformed()
+    raise KeyMalformed

@@ -46,7 +46,7 @@ def decode_cursor(text: str) -> str:
     try:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
-        raise BadCursor() from None
+        raise BadCursor from None
 
 
 def page_by_id(request: Request, rows: QuerySet[Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -59,7 +59,7 @@ def page_by_id(request: Request, rows: QuerySet[Any]) -> tuple[list[Any], dict[s
         try:
             rows = rows.filter(pk__lt=UUID(decode_cursor(cursor)))
         except ValueError:
-            raise BadCursor() from None
+            raise BadCursor from None
     found = list(rows.order_by("-pk")[: limit + 1])
     return found[:limit], page_links(request, str(found[limit - 1].pk) if len(found) > limit else None)
 

@@ -23,17 +23,27 @@ def problem(
 ) -> Response:
     """Build a problem document. `code` is the stable name of the error, `title` a sentence."""
     body = {
-        "type": f"urn:bezant:problem:{code}", "title": title, "status": http_status, "code": code,
-        "correlation_id": logs.correlation_id(), **members,
+        "type": f"urn:bezant:problem:{code}",
+        "title": title,
+        "status": http_status,
+        "code": code,
+        "correlation_id": logs.correlation_id(),
+        **members,
     }
     return Response(body, status=http_status, content_type=CONTENT_TYPE, headers=headers)
 
 
 def of_refusal(refusal: Refusal) -> Response:
     """Tell a refusal: its code, its sentence and the facts behind it."""
-    headers = {"Retry-After": "1"} if refusal.status in (409, 503) and refusal.code in ("in_flight", "busy") else None
+    headers = (
+        {"Retry-After": "1"}
+        if refusal.status in (409, 503) and refusal.code in ("in_flight", "busy")
+        else None
+    )
     facts = codec.to_data(refusal.facts)
-    return problem(code=refusal.code, http_status=refusal.status, title=refusal.title, headers=headers, facts=facts)
+    return problem(
+        code=refusal.code, http_status=refusal.status, title=refusal.title, headers=headers, facts=facts
+    )
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -46,7 +56,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return problem(code="denied", http_status=403, title="You are not allowed to do this.")
     if isinstance(error, exceptions.ValidationError):
         return problem(
-            code="invalid", http_status=422, title="A field has a value that it cannot have.",
+            code="invalid",
+            http_status=422,
+            title="A field has a value that it cannot have.",
             errors=_named_fields(error.detail),
         )
     if isinstance(error, exceptions.APIException):
@@ -64,7 +76,8 @@ def _of_api_exception(error: exceptions.APIException) -> Response:
         headers["Retry-After"] = str(int(error.wait or 1))  # type: ignore[attr-defined]
     code = error.get_codes()
     return problem(
-        code=code if isinstance(code, str) else "invalid", http_status=error.status_code,
+        code=code if isinstance(code, str) else "invalid",
+        http_status=error.status_code,
         title=str(error.detail) if isinstance(error.detail, str) else "The request was refused.",
         headers=headers or None,
     )
@@ -73,8 +86,10 @@ def _of_api_exception(error: exceptions.APIException) -> Response:
 def _of_database(error: DatabaseError) -> Response:
     _log.error("database unavailable", error=type(error).__name__, collision=db.is_collision(error))
     return problem(
-        code="unavailable", http_status=status.HTTP_503_SERVICE_UNAVAILABLE,
-        title="The database does not answer; try again shortly.", headers={"Retry-After": "1"},
+        code="unavailable",
+        http_status=status.HTTP_503_SERVICE_UNAVAILABLE,
+        title="The database does not answer; try again shortly.",
+        headers={"Retry-After": "1"},
     )
 
 
@@ -82,7 +97,8 @@ def _named_fields(detail: Any, place: str = "") -> list[dict[str, str]]:
     """Flatten DRF's nested errors to [{"field": "amount.currency", "message": …}]."""
     if isinstance(detail, dict):
         return [
-            item for name, inner in detail.items()
+            item
+            for name, inner in detail.items()
             for item in _named_fields(inner, f"{place}.{name}".strip("."))
         ]
     if isinstance(detail, list):
@@ -92,7 +108,10 @@ def _named_fields(detail: Any, place: str = "") -> list[dict[str, str]]:
 
 def _plain(code: str, http_status: int, title: str) -> JsonResponse:
     body = {
-        "type": f"urn:bezant:problem:{code}", "title": title, "status": http_status, "code": code,
+        "type": f"urn:bezant:problem:{code}",
+        "title": title,
+        "status": http_status,
+        "code": code,
         "correlation_id": logs.correlation_id(),
     }
     return JsonResponse(body, status=http_status, content_type=CONTENT_TYPE)

@@ -21,8 +21,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--dry-run", action="store_true", help="only count what would be done")
-        parser.add_argument("--resume", action="store_true",
-                            help="make no new version: finish an interrupted run")
+        parser.add_argument(
+            "--resume", action="store_true", help="make no new version: finish an interrupted run"
+        )
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,7 +36,9 @@ class Command(BaseCommand):
         if self.as_json:
             self.stdout.write(json.dumps(result, sort_keys=True))
         elif not options["dry_run"]:
-            self.stdout.write(f"{result['rewrapped']} keys are wrapped under version {result['version']} now.")
+            self.stdout.write(
+                f"{result['rewrapped']} keys are wrapped under version {result['version']} now."
+            )
         if result["left"] and not options["dry_run"]:
             damaged = ", ".join(result["damaged"]) or "none"
             raise CommandError(
@@ -47,10 +50,18 @@ class Command(BaseCommand):
         version, counts = provider().current_version(), key_counts()
         for count in counts:
             self._say(f"{count.count} {count.kind} keys under version {count.kek_version}")
-        self._say(f"The newest version is {version}; a run would make {version + 1} and wrap all of them again.")
+        self._say(
+            f"The newest version is {version}; a run would make {version + 1} and wrap all of them again."
+        )
         total = sum(count.count for count in counts)
-        return {"dry_run": True, "version": version, "keys": _as_rows(counts), "rewrapped": 0, "left": total,
-                "damaged": []}
+        return {
+            "dry_run": True,
+            "version": version,
+            "keys": _as_rows(counts),
+            "rewrapped": 0,
+            "left": total,
+            "damaged": [],
+        }
 
     def _rotate(self, *, resume: bool) -> dict[str, Any]:
         version = provider().current_version() if resume else provider().rotate()
@@ -63,8 +74,12 @@ class Command(BaseCommand):
         counts = key_counts()
         left = sum(count.count for count in counts if count.kek_version < version)
         return {
-            "dry_run": False, "version": version, "keys": _as_rows(counts),
-            "rewrapped": rewrapped, "left": left, "damaged": damaged,
+            "dry_run": False,
+            "version": version,
+            "keys": _as_rows(counts),
+            "rewrapped": rewrapped,
+            "left": left,
+            "damaged": damaged,
         }
 
     def _say(self, line: str) -> None:
@@ -73,6 +88,4 @@ class Command(BaseCommand):
 
 
 def _as_rows(counts: list[KeyCount]) -> list[dict[str, Any]]:
-    return [
-        {"kind": count.kind, "kek_version": count.kek_version, "count": count.count} for count in counts
-    ]
+    return [{"kind": count.kind, "kek_version": count.kek_version, "count": count.count} for count in counts]

@@ -63,10 +63,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--admin-url", default=env.text("DATABASE_ADMIN_URL"),
-                            help="an administrator's URL (default: DATABASE_ADMIN_URL)")
-        parser.add_argument("--print", action="store_true", dest="only_print",
-                            help="print the SQL instead of running it")
+        parser.add_argument(
+            "--admin-url",
+            default=env.text("DATABASE_ADMIN_URL"),
+            help="an administrator's URL (default: DATABASE_ADMIN_URL)",
+        )
+        parser.add_argument(
+            "--print", action="store_true", dest="only_print", help="print the SQL instead of running it"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make or print."""
@@ -91,9 +95,12 @@ class Command(BaseCommand):
             raise CommandError(f"PostgreSQL does not answer at DATABASE_ADMIN_URL: {error}") from None
 
     def _print(self, name: str) -> None:
-        lines = [*(f"{statement.replace('  --', ';  --')}" for statement in role_statements()),
-                 f'CREATE DATABASE "{name}" OWNER bezant_owner;', f'\\connect "{name}"',
-                 *(f"{statement.as_string(None)};" for statement in database_statements(name))]
+        lines = [
+            *(f"{statement.replace('  --', ';  --')}" for statement in role_statements()),
+            f'CREATE DATABASE "{name}" OWNER bezant_owner;',
+            f'\\connect "{name}"',
+            *(f"{statement.as_string(None)};" for statement in database_statements(name)),
+        ]
         self.stdout.write("\n".join(lines))
 
     def _make(self, url: str, name: str) -> None:
@@ -101,16 +108,10 @@ class Command(BaseCommand):
         with psycopg.connect(url, autocommit=True) as admin:
             for statement in role_statements():
                 admin.execute(statement)  # type: ignore[call-overload]
-            if not admin.execute(
-                "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
-            ).fetchone()[0]:  # type: ignore[index]
+            if not admin.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()[0]:  # type: ignore[index]
                 admin.execute("GRANT bezant_owner TO CURRENT_USER")
-            if not admin.execute(
-                "SELECT 1 FROM pg_database WHERE datname = %s", [name]
-            ).fetchone():
-                admin.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER bezant_owner").format(sql.Identifier(name))
-                )
+            if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                admin.execute(sql.SQL("CREATE DATABASE {} OWNER bezant_owner").format(sql.Identifier(name)))
         with psycopg.connect(url, dbname=name, autocommit=True) as admin:
             for statement in database_statements(name):
                 admin.execute(statement)
