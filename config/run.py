@@ -93,6 +93,7 @@ def _only_one_here() -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         stop_recorded(VAR / "run.json", marker=_marker())
+        (VAR / "static").mkdir(exist_ok=True)  # WhiteNoise warns when the folder is missing
         yield
 
 
