@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.db import models
 
 from apps.core.fields import TransactionIdField
-from apps.core.models import TenantModel
 
 
 class AuditEntry(models.Model):
@@ -42,33 +41,41 @@ class AuditEntry(models.Model):
         return f"{self.action} {self.object_id} {self.outcome}"
 
 
-class Approval(TenantModel):
-    """A command that waits for a second person. The database itself refuses a maker who checks."""
+class Approval(models.Model):
+    """A command that waits for a second person. The database itself refuses a maker who checks.
+
+    A trigger keeps the rest: a request begins as waiting, is decided once, and nothing of what was
+    asked for ever changes. A request of the platform as a whole has no organisation.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting"
-        APPROVED = "approved"
+        APPROVED = "approved"  # and done, in the same transaction
         REJECTED = "rejected"
         EXPIRED = "expired"
 
+    id = models.UUIDField(primary_key=True, editable=False)
+    organisation_id = models.UUIDField(editable=False, null=True)
     command_name = models.CharField(max_length=100)
     command_version = models.PositiveSmallIntegerField()
-    payload = models.JSONField()
+    payload = models.TextField()  # canonical JSON, as it is hashed
     payload_hash = models.BinaryField(max_length=32)
     target = models.CharField(max_length=100)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     maker_kind = models.CharField(max_length=10)
     maker_id = models.CharField(max_length=100)
+    maker_organisation_id = models.UUIDField(null=True)
     made_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     checker_kind = models.CharField(max_length=10, default="")
     checker_id = models.CharField(max_length=100, default="")
     decided_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=500, default="")
+    answer = models.JSONField(null=True)  # what the command answered once it was approved
 
-    class Meta(TenantModel.Meta):
+    class Meta:
         constraints = [
-            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(fields=["organisation_id", "id"], name="compliance_approval_org_id"),
             models.CheckConstraint(
                 condition=models.Q(checker_id="") | ~models.Q(checker_id=models.F("maker_id")),
                 name="compliance_maker_is_not_checker",
@@ -78,10 +85,16 @@ class Approval(TenantModel):
                 | (models.Q(state__in=["approved", "rejected"]) & ~models.Q(checker_id="")),
                 name="compliance_decision_has_checker",
             ),
+            models.CheckConstraint(
+                condition=models.Q(state="waiting", decided_at__isnull=True)
+                | (~models.Q(state="waiting") & models.Q(decided_at__isnull=False)),
+                name="compliance_decision_has_time",
+            ),
             # A second request for the same thing would let two checkers approve it twice.
             models.UniqueConstraint(
                 fields=["organisation_id", "command_name", "target"],
                 condition=models.Q(state="waiting") & ~models.Q(target=""),
+                nulls_distinct=False,
                 name="compliance_one_waiting_per_target",
             ),
         ]

@@ -7,7 +7,6 @@ from apps.core.migration_ops import append_only, isolate, sql_file
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,53 +15,106 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Approval',
+            name="Approval",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('command_name', models.CharField(max_length=100)),
-                ('command_version', models.PositiveSmallIntegerField()),
-                ('payload', models.JSONField()),
-                ('payload_hash', models.BinaryField(max_length=32)),
-                ('target', models.CharField(max_length=100)),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('expired', 'Expired')], default='waiting', max_length=10)),
-                ('maker_kind', models.CharField(max_length=10)),
-                ('maker_id', models.CharField(max_length=100)),
-                ('made_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('checker_kind', models.CharField(default='', max_length=10)),
-                ('checker_id', models.CharField(default='', max_length=100)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('reason', models.CharField(default='', max_length=500)),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("command_name", models.CharField(max_length=100)),
+                ("command_version", models.PositiveSmallIntegerField()),
+                ("payload", models.JSONField()),
+                ("payload_hash", models.BinaryField(max_length=32)),
+                ("target", models.CharField(max_length=100)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("approved", "Approved"),
+                            ("rejected", "Rejected"),
+                            ("expired", "Expired"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("maker_kind", models.CharField(max_length=10)),
+                ("maker_id", models.CharField(max_length=100)),
+                ("made_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("checker_kind", models.CharField(default="", max_length=10)),
+                ("checker_id", models.CharField(default="", max_length=100)),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("reason", models.CharField(default="", max_length=500)),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(condition=models.Q(('state', 'waiting')), fields=['made_at'], name='compliance_inbox')],
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='compliance_approval_org_id'), models.CheckConstraint(condition=models.Q(('checker_id', ''), models.Q(('checker_id', models.F('maker_id')), _negated=True), _connector='OR'), name='compliance_maker_is_not_checker'), models.CheckConstraint(condition=models.Q(models.Q(('checker_id', ''), ('state__in', ['waiting', 'expired'])), models.Q(('state__in', ['approved', 'rejected']), models.Q(('checker_id', ''), _negated=True)), _connector='OR'), name='compliance_decision_has_checker'), models.UniqueConstraint(condition=models.Q(('state', 'waiting'), models.Q(('target', ''), _negated=True)), fields=('organisation_id', 'command_name', 'target'), name='compliance_one_waiting_per_target')],
+                "abstract": False,
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "waiting")), fields=["made_at"], name="compliance_inbox"
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="compliance_approval_org_id"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("checker_id", ""),
+                            models.Q(("checker_id", models.F("maker_id")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="compliance_maker_is_not_checker",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("checker_id", ""), ("state__in", ["waiting", "expired"])),
+                            models.Q(
+                                ("state__in", ["approved", "rejected"]),
+                                models.Q(("checker_id", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="compliance_decision_has_checker",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "waiting"), models.Q(("target", ""), _negated=True)),
+                        fields=("organisation_id", "command_name", "target"),
+                        name="compliance_one_waiting_per_target",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('xid', apps.core.fields.TransactionIdField(db_default=apps.core.fields.CurrentTransaction(), editable=False)),
-                ('organisation_id', models.UUIDField(null=True)),
-                ('actor_kind', models.CharField(max_length=10)),
-                ('actor_id', models.CharField(max_length=100)),
-                ('action', models.CharField(max_length=100)),
-                ('outcome', models.CharField(max_length=20)),
-                ('reason', models.CharField(max_length=100)),
-                ('object_type', models.CharField(max_length=40)),
-                ('object_id', models.CharField(max_length=64)),
-                ('command_id', models.UUIDField(null=True)),
-                ('correlation_id', models.CharField(max_length=64)),
-                ('data', models.TextField()),
-                ('at', models.DateTimeField()),
-                ('recorded_at', models.DateTimeField(db_default=models.Func(function='clock_timestamp'))),
-                ('leaf_hash', models.BinaryField(db_default=models.Value(b''), max_length=32)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                (
+                    "xid",
+                    apps.core.fields.TransactionIdField(
+                        db_default=apps.core.fields.CurrentTransaction(), editable=False
+                    ),
+                ),
+                ("organisation_id", models.UUIDField(null=True)),
+                ("actor_kind", models.CharField(max_length=10)),
+                ("actor_id", models.CharField(max_length=100)),
+                ("action", models.CharField(max_length=100)),
+                ("outcome", models.CharField(max_length=20)),
+                ("reason", models.CharField(max_length=100)),
+                ("object_type", models.CharField(max_length=40)),
+                ("object_id", models.CharField(max_length=64)),
+                ("command_id", models.UUIDField(null=True)),
+                ("correlation_id", models.CharField(max_length=64)),
+                ("data", models.TextField()),
+                ("at", models.DateTimeField()),
+                ("recorded_at", models.DateTimeField(db_default=models.Func(function="clock_timestamp"))),
+                ("leaf_hash", models.BinaryField(db_default=models.Value(b""), max_length=32)),
             ],
             options={
-                'indexes': [models.Index(fields=['object_id', 'id'], name='compliance_audit_object'), models.Index(fields=['actor_id', 'id'], name='compliance_audit_actor'), models.Index(fields=['correlation_id'], name='compliance_audit_corr')],
+                "indexes": [
+                    models.Index(fields=["object_id", "id"], name="compliance_audit_object"),
+                    models.Index(fields=["actor_id", "id"], name="compliance_audit_actor"),
+                    models.Index(fields=["correlation_id"], name="compliance_audit_corr"),
+                ],
             },
         ),
         sql_file(__file__, "audit.sql"),
