@@ -11,3 +11,12 @@ BROKER_DIR = VAR_DIR / "broker"
 
 BANK_OUTGOING_DIR = VAR_DIR / "bank" / "outgoing"
 BANK_INCOMING_DIR = VAR_DIR / "bank" / "incoming"
+
+WEBHOOK_ALLOW_LOCAL = env.flag("WEBHOOK_ALLOW_LOCAL", default=False)
+"""Send webhooks to http and to addresses of this machine too: for development, never where strangers register."""
+WEBHOOK_PROXY = env.text("WEBHOOK_PROXY")
+"""An egress proxy (http://host:port) that all deliveries leave through, for a static address; it must guard too."""
+WEBHOOK_WORKERS = env.number("WEBHOOK_WORKERS", 2)
+"""How many workers of each kind (inbox, deliveries) may work at once, over all machines."""
+WEBHOOK_HISTORY_DAYS = env.number("WEBHOOK_HISTORY_DAYS", 90)
+WEBHOOK_BODIES_DAYS = env.number("WEBHOOK_BODIES_DAYS", 400)
