@@ -77,7 +77,8 @@ class BreakEvent(TenantModel):
     action = models.CharField(max_length=30)
     actor = models.CharField(max_length=120)
     data = models.JSONField()
-    note = EncryptedTextField(purpose="break_note", subject="break_of_id", max_length=2_000, null=True)
+    note = EncryptedTextField(purpose="break_note", subject="subject_id", max_length=2_000, null=True)
+    subject_id = models.UUIDField()  # under whose key the note is sealed: its break's
     at = models.DateTimeField()
 
     class Meta(TenantModel.Meta):

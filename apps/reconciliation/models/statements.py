@@ -154,7 +154,8 @@ class StatementLine(TenantModel):
     return_reason = models.CharField(max_length=40)
     reversal = models.BooleanField()
     counterparty = models.BinaryField(null=True)
-    text = EncryptedTextField(purpose="statement", subject="statement_id", max_length=TEXT_MAX, null=True)
+    text = EncryptedTextField(purpose="statement", subject="subject_id", max_length=TEXT_MAX, null=True)
+    subject_id = models.UUIDField()  # under whose key the text is sealed: its file's
     fingerprint = models.CharField(max_length=64)
     state = models.CharField(max_length=12, choices=choices(LineState))
     match_id = models.UUIDField(null=True)  # the one match it is in
