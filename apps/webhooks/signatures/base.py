@@ -24,6 +24,7 @@ SIGNATURES_MAX = 50
 EVENTS_MAX = 500
 TOLERANCE_S = 300
 
+_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _TIMESTAMP = re.compile(r"0|[1-9][0-9]{0,11}")
 
 
@@ -229,17 +230,46 @@ def decode_base64(text: str, reason: str, *, url_safe: bool = False) -> bytes:
 
 
 def json_body(body: bytes) -> Any:
-    """Parse a JSON body strictly: UTF-8, no NaN, no NUL in the text. Raises Unreadable."""
+    """Parse a JSON body strictly: UTF-8, no NaN, no text that the database cannot hold. Raises Unreadable.
+
+    A number with a point or an exponent is kept as the text it came as: no amount becomes a float.
+    """
     if not body:
         raise Unreadable("empty_body")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise Unreadable("not_utf8") from None
+    if _UNSTORABLE.search(text):
+        _check_text(text)
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=str)
     except (ValueError, RecursionError):
         raise Unreadable("not_json") from None
+
+
+def _check_text(text: str) -> None:
+    """Look closer at a body with escapes that may stand for NUL or for half a character."""
+    try:
+        waiting = [json.loads(text, parse_float=str)]
+    except (ValueError, RecursionError):
+        raise Unreadable("not_json") from None
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and ("\x00" in value or (not value.isascii() and _is_broken(value))):
+            raise Unreadable("unstorable_text")
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _refuse_constant(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Sending deliveries: claimed in batches, posted concurrently, recorded in batches."""

@@ -1,0 +1,51 @@
+"""Celery's part: each task claims a batch from a table, works it and ends. Losing one costs latency only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+WORK_S = 20.0
+LINGER_S = 2.0
+
+
+@shared_task(name="webhooks.work_inbox", queue="webhooks")
+def work_inbox(**_: Any) -> None:
+    """Apply provider events that are due."""
+    from apps.webhooks import inbox
+    from apps.webhooks.slots import slot
+
+    with slot("inbox") as free:
+        if free:
+            inbox.work(work_s=WORK_S, linger_s=LINGER_S)
+
+
+@shared_task(name="webhooks.send_deliveries", queue="webhooks")
+def send_deliveries(**_: Any) -> None:
+    """Send deliveries that are due."""
+    from apps.webhooks.sending.pump import pump_from_settings
+    from apps.webhooks.slots import slot
+
+    with slot("deliveries") as free:
+        if free:
+            pump_from_settings(work_s=WORK_S, linger_s=LINGER_S).run()
+
+
+@shared_task(name="webhooks.advance_replays", queue="webhooks")
+def advance_replays(**_: Any) -> None:
+    """Replay the next dead letters of each running job."""
+    from apps.webhooks import replays
+    from apps.webhooks.slots import slot
+
+    with slot("replays") as free:
+        if free:
+            replays.work(work_s=WORK_S)
+
+
+@shared_task(name="webhooks.keep_house", queue="webhooks")
+def keep_house(**_: Any) -> None:
+    """Prepare partitions for days to come, remove what is past its time, release what waits for nobody."""
+    from apps.webhooks import housekeeping
+
+    housekeeping.keep()
