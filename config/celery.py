@@ -116,6 +116,10 @@ def every(seconds: float, task: str, **arguments: Any) -> dict[str, Any]:
 # Who is woken, how often. A task names its queue where it is declared.
 app.conf.beat_schedule = {
     "heartbeat of the worker": every(HEARTBEAT_S, "core.record_heartbeat"),
+    "provider events": every(1, "webhooks.work_inbox"),
+    "deliveries": every(1, "webhooks.send_deliveries"),
+    "replays of dead letters": every(1, "webhooks.advance_replays"),
+    "housekeeping of the webhooks": every(3600, "webhooks.keep_house"),
 }
 
 
