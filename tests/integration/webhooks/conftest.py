@@ -119,3 +119,53 @@ def sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
     with tenancy.scope(tenancy.PLATFORM), connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall() if cursor.description else []
+
+
+@dataclass
+class Certificates:
+    """A certificate authority, a server's context that asks for client certificates, and a client's PEM."""
+
+    ca_pem: str
+    client_pem: str
+    server_context: Any
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Give certificates made for this run."""
+    import ssl
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    now = datetime.now(UTC)
+
+    def issue(name: str, issuer: Any, issuer_key: Any, *, authority: bool = False) -> tuple[Any, Any]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        builder = (
+            x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject if issuer else subject)
+            .public_key(key.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=2))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        )
+        return builder.sign(issuer_key or key, hashes.SHA256()), key
+
+    def pem(certificate: Any, key: Any = None) -> str:
+        text = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        if key is not None:
+            text += key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ).decode()
+        return text
+
+    ca, ca_key = issue("tests", None, None, authority=True)
+    server, client = issue("localhost", ca, ca_key), issue("merchant", ca, ca_key)
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_text(pem(*server))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=pem(ca))
+    context.load_cert_chain(path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return Certificates(pem(ca), pem(*client), context)
