@@ -67,6 +67,7 @@ def control_findings(message: Message) -> tuple[list[Finding], Totals]:
     header = find(message.body, "GrpHdr")
     if header is not None:
         findings += _differences(header, sum(counts), sum(sums, Decimal(0)), "GrpHdr")
+        findings += _total_difference(header, sum(sums, Decimal(0)))
     money = {currency: Money(minor, currency) for currency, minor in by_currency.items()}
     return findings, Totals(len(groups) if shape.group else 0, sum(counts), sum(sums, Decimal(0)), money)
 
@@ -100,6 +101,15 @@ def _differences(element: Element, count: int, total: Decimal, place: str) -> li
         message = f"AM10: CtrlSum is not the sum found, {total}."
         found.append(Finding("AM10", message, line_of(element), f"{place}/CtrlSum"))
     return found
+
+
+def _total_difference(header: Element, total: Decimal) -> list[Finding]:
+    """Compare the total interbank settlement amount, which a message in one currency may state."""
+    found = find(header, "TtlIntrBkSttlmAmt", "TtlRtrdIntrBkSttlmAmt", "TtlRvsdIntrBkSttlmAmt")
+    if found is None or _decimal((found.text or "").strip()) == total:
+        return []
+    message = f"AM10: the total settlement amount is not the sum found, {total}."
+    return [Finding("AM10", message, line_of(found), f"GrpHdr/{local_name(found)}")]
 
 
 def _decimal(written: str) -> Decimal | None:

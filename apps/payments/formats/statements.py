@@ -244,52 +244,72 @@ def prove(statement: Statement) -> Proof:
     Reasons: provisional (camt.052, MT942), advice_only (camt.054), more_pages, balances_missing,
     mixed_currencies, balances_do_not_foot, reversal_signs_suspected, summary_disagrees.
     """
-    reasons = [reason for fails, reason in _structural_doubts(statement) if fails]
-    if "mixed_currencies" in reasons:
-        return Proof(False, tuple(reasons), statement.opening, None, statement.closing)
-    booked = Money(sum(entry.amount.minor for entry in statement.booked), statement.currency)
-    opening, closing = statement.opening, statement.closing
-    if opening is not None and closing is not None and opening + booked != closing:
-        reasons.append("balances_do_not_foot")
-        if _foots_with_reversals_flipped(statement):
-            reasons.append("reversal_signs_suspected")
-    if not summary_agrees(statement):
-        reasons.append("summary_disagrees")
-    return Proof(not reasons, tuple(reasons), opening, booked, closing)
+    tally = EntryTally()
+    for entry in statement.entries:
+        tally.add(entry)
+    return tally.proof(statement)
 
 
-def _structural_doubts(statement: Statement) -> list[tuple[bool, str]]:
-    currencies = {balance.amount.currency for balance in statement.balances}
-    currencies.update(entry.amount.currency for entry in statement.entries)
-    missing = statement.kind == "statement" and (statement.opening is None or statement.closing is None)
-    return [
-        (statement.kind == "interim", "provisional"),
-        (statement.kind == "advice", "advice_only"),
-        (not statement.last_page or statement.page > 1, "more_pages"),
-        (missing, "balances_missing"),
-        (bool(currencies - {statement.currency}), "mixed_currencies"),
-    ]
+class EntryTally:
+    """Sums over the entries of one statement, kept while they pass by, so that none need be held."""
 
+    def __init__(self) -> None:
+        self.entries = self.credits = self.debits = self.details = 0
+        self.credit_minor = self.debit_minor = self.booked_minor = self.flipped_minor = 0
+        self.reversals = 0
+        self.currencies: set[str] = set()
+        self.statuses: Counter[str] = Counter()
 
-def _foots_with_reversals_flipped(statement: Statement) -> bool:
-    """Some banks keep the original direction on a reversal (RvslInd) instead of the booking's."""
-    opening, closing = statement.opening, statement.closing
-    if opening is None or closing is None or not any(entry.reversal for entry in statement.booked):
-        return False
-    flipped = sum(-e.amount.minor if e.reversal else e.amount.minor for e in statement.booked)
-    return opening.minor + flipped == closing.minor
+    def add(self, entry: StatementEntry) -> None:
+        """Count an entry."""
+        minor = entry.amount.minor
+        self.entries += 1
+        self.details += len(entry.details)
+        self.currencies.add(entry.amount.currency)
+        self.statuses[entry.status] += 1
+        if minor >= 0:
+            self.credits, self.credit_minor = self.credits + 1, self.credit_minor + minor
+        else:
+            self.debits, self.debit_minor = self.debits + 1, self.debit_minor - minor
+        if entry.status == BOOKED:
+            self.booked_minor += minor
+            self.flipped_minor += -minor if entry.reversal else minor
+            self.reversals += entry.reversal
 
+    def proof(self, statement: Statement) -> Proof:
+        """Decide, from the sums, whether the statement proves the day."""
+        reasons = [reason for fails, reason in self._structural_doubts(statement) if fails]
+        opening, closing = statement.opening, statement.closing
+        if "mixed_currencies" in reasons:
+            return Proof(False, tuple(reasons), opening, None, closing)
+        booked = Money(self.booked_minor, statement.currency)
+        if opening is not None and closing is not None and opening + booked != closing:
+            reasons.append("balances_do_not_foot")
+            # Some banks keep the original direction on a reversal instead of the booking's.
+            if self.reversals and opening.minor + self.flipped_minor == closing.minor:
+                reasons.append("reversal_signs_suspected")
+        if not self.agrees(statement.summary, statement.currency):
+            reasons.append("summary_disagrees")
+        return Proof(not reasons, tuple(reasons), opening, booked, closing)
 
-def summary_agrees(statement: Statement) -> bool:
-    """Tell whether the bank's own counts and sums (TxsSummry, :90C:/:90D:) fit the entries."""
-    said, entries = statement.summary, statement.entries
-    credit = [e.amount.minor for e in entries if e.amount.minor >= 0]
-    debit = [-e.amount.minor for e in entries if e.amount.minor < 0]
-    counts = ((said.entries, len(entries)), (said.credits, len(credit)), (said.debits, len(debit)))
-    sums = ((said.credit_sum, sum(credit)), (said.debit_sum, sum(debit)))
-    return all(told is None or told == found for told, found in counts) and all(
-        not told or _minor_or_none(told, statement.currency) == found for told, found in sums
-    )
+    def _structural_doubts(self, statement: Statement) -> list[tuple[bool, str]]:
+        currencies = {balance.amount.currency for balance in statement.balances} | self.currencies
+        missing = statement.kind == "statement" and (statement.opening is None or statement.closing is None)
+        return [
+            (statement.kind == "interim", "provisional"),
+            (statement.kind == "advice", "advice_only"),
+            (not statement.last_page or statement.page > 1, "more_pages"),
+            (missing, "balances_missing"),
+            (bool(currencies - {statement.currency}) or not statement.currency, "mixed_currencies"),
+        ]
+
+    def agrees(self, said: Summary, currency: str) -> bool:
+        """Tell whether the bank's own counts and sums (TxsSummry, :90C:/:90D:) fit the entries."""
+        counts = ((said.entries, self.entries), (said.credits, self.credits), (said.debits, self.debits))
+        sums = ((said.credit_sum, self.credit_minor), (said.debit_sum, self.debit_minor))
+        return all(told is None or told == found for told, found in counts) and all(
+            not told or _minor_or_none(told, currency) == found for told, found in sums
+        )
 
 
 def _minor_or_none(written: str, currency: str) -> int | None:
