@@ -197,8 +197,8 @@ def find_cluster(home: Path, *, durable: bool) -> Cluster:
             f"The data in {home} was made by PostgreSQL {made_by}, which this machine no longer has: "
             "install that version, or run `make clean` to start over without the data."
         )
-    binaries = reachable_binaries(found, account=account, spare=home.with_name(f"{home.name}-binaries"))
     place = place_folder(home, account=account)
+    binaries = reachable_binaries(found, account=account, spare=place / "binaries")
     cluster = Cluster(home=place, binaries=binaries, account=account, durable=durable)
     if made_by is None:
         create_cluster(cluster)
