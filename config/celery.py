@@ -116,6 +116,8 @@ def every(seconds: float, task: str, **arguments: Any) -> dict[str, Any]:
 # Who is woken, how often. A task names its queue where it is declared.
 app.conf.beat_schedule = {
     "heartbeat of the worker": every(HEARTBEAT_S, "core.record_heartbeat"),
+    "payment files out": every(settings.BANK_FILES_EVERY_S, "payments.export_due_batches"),
+    "status reports in": every(settings.BANK_FILES_EVERY_S, "payments.import_status_reports"),
     "provider events": every(1, "webhooks.work_inbox"),
     "deliveries": every(1, "webhooks.send_deliveries"),
     "replays of dead letters": every(1, "webhooks.advance_replays"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,3 +48,14 @@ class Incoming:
             number += 1
             target = target.with_name(f"{path.stem}.{number}{path.suffix}")
         return path.replace(target)
+
+
+def put_whole(path: Path, data: bytes) -> None:
+    """Write a file so that whoever watches the folder sees all of it or nothing, even after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "apps.webhooks",
     "apps.reconciliation",
     "apps.console",
+    "apps.simulator",
     "config.composition.CompositionConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config import env
-from config.settings.base import VAR_DIR
+from config.settings.base import ENVIRONMENT, VAR_DIR
 
 REDIS_URL = env.text("REDIS_URL")
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL") or REDIS_URL or "filesystem://"
@@ -20,3 +20,6 @@ WEBHOOK_WORKERS = env.number("WEBHOOK_WORKERS", 2)
 """How many workers of each kind (inbox, deliveries) may work at once, over all machines."""
 WEBHOOK_HISTORY_DAYS = env.number("WEBHOOK_HISTORY_DAYS", 90)
 WEBHOOK_BODIES_DAYS = env.number("WEBHOOK_BODIES_DAYS", 400)
+
+BANK_FILES_EVERY_S = env.number("BANK_FILES_EVERY_S", 5 if ENVIRONMENT == "sandbox" else 900)
+"""How often approved payments go out and the bank's answers are looked for, in seconds."""

@@ -1,0 +1,116 @@
+"""The shapes of requests and answers. What they accept is checked again by the commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.http.api import MoneySerializer
+from apps.core.ids import parse_public_id
+from apps.payments.domain.lifecycle import Kind, State
+from apps.payments.domain.references import NAME_MAX, REMITTANCE_MAX
+
+
+class PublicIdField(serializers.CharField):
+    """A prefixed public id, given to the command as a UUID."""
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        self.prefix = prefix
+        super().__init__(**{"max_length": 40, **options})
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Read the id. Raises BadId, which answers 404 as an unknown object does."""
+        return parse_public_id(self.prefix, super().to_internal_value(data))
+
+
+class CreditorSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=NAME_MAX)
+    iban = serializers.CharField(max_length=42)
+    country = serializers.CharField(min_length=2, max_length=2, required=False, default="")
+    town = serializers.CharField(max_length=35, required=False, default="")
+
+
+class OrderSerializer(serializers.Serializer[Any]):
+    """What every order of a payment says."""
+
+    type = serializers.ChoiceField(choices=[Kind.TRANSFER.value, Kind.PAYOUT.value])
+    account_id = PublicIdField("acc", help_text="The account the money leaves, `acc_…`.")
+    amount = MoneySerializer()
+    destination_account_id = PublicIdField(
+        "acc", required=False, help_text="For a transfer: the account the money goes to."
+    )
+    creditor = CreditorSerializer(required=False, help_text="For a payout: who is to get the money.")
+    remittance = serializers.CharField(
+        max_length=REMITTANCE_MAX,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="What the payee reads, at most 140 characters.",
+    )
+    reference = serializers.CharField(
+        max_length=70, required=False, default="", allow_blank=True, help_text="Your own reference."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask for exactly the other end that the type of payment has."""
+        needed, foreign = (
+            ("destination_account_id", "creditor")
+            if attrs["type"] == Kind.TRANSFER
+            else ("creditor", "destination_account_id")
+        )
+        if needed not in attrs:
+            raise serializers.ValidationError({needed: f"A {attrs['type']} needs this."})
+        if foreign in attrs:
+            raise serializers.ValidationError({foreign: f"A {attrs['type']} has no such thing."})
+        return attrs
+
+
+class RefundOrderSerializer(serializers.Serializer[Any]):
+    amount = MoneySerializer()
+    reason = serializers.CharField(max_length=REMITTANCE_MAX, required=False, default="", allow_blank=True)
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=60, required=False, default="", allow_blank=True)
+
+
+class PaymentSerializer(serializers.Serializer[Any]):
+    """A payment as it is told."""
+
+    id = serializers.CharField()
+    type = serializers.ChoiceField(choices=[kind.value for kind in Kind])
+    state = serializers.ChoiceField(choices=[state.value for state in State])
+    rail = serializers.CharField()
+    amount = MoneySerializer()
+    account_id = serializers.CharField()
+    destination_account_id = serializers.CharField(allow_null=True)
+    counterparty_id = serializers.CharField(allow_null=True)
+    parent_id = serializers.CharField(allow_null=True)
+    end_to_end_id = serializers.CharField()
+    reference = serializers.CharField()
+    failure_code = serializers.CharField()
+    approved = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    changed_at = serializers.DateTimeField()
+
+
+class PaymentPageSerializer(serializers.Serializer[Any]):
+    items = PaymentSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class PaymentEventSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    event = serializers.CharField()
+    from_state = serializers.CharField()
+    to_state = serializers.CharField()
+    applied = serializers.BooleanField()
+    reason = serializers.CharField()
+    source = serializers.CharField()
+    journal = serializers.IntegerField(allow_null=True)
+    at = serializers.DateTimeField()
+
+
+class PaymentEventsSerializer(serializers.Serializer[Any]):
+    items = PaymentEventSerializer(many=True)

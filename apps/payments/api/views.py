@@ -1,0 +1,283 @@
+"""`/api/v1/payments` and `/api/v1/refunds`: translate, one call, answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.errors import Invalid
+from apps.core.http.api import ApiView
+from apps.core.http.pages import page_by_id
+from apps.core.ids import parse_public_id
+from apps.payments import queries
+from apps.payments.api import serializers as shapes
+from apps.payments.commands import (
+    ApprovePayment,
+    CancelPayment,
+    CreatePayout,
+    CreateRefund,
+    CreateTransfer,
+    DeclinePayment,
+)
+from apps.payments.commands.payouts import Creditor
+from apps.payments.domain.lifecycle import Kind, State
+from apps.payments.representation import payment_data
+
+READ_WRITE = {"GET": "payments.read", "POST": "payments.write"}
+IDEMPOTENT = [
+    OpenApiParameter(
+        "Idempotency-Key",
+        str,
+        OpenApiParameter.HEADER,
+        required=True,
+        description="1 to 255 visible characters; the same key and body give the first answer again.",
+    )
+]
+PAGED = [
+    OpenApiParameter("limit", int, description="1 to 200, by default 50."),
+    OpenApiParameter("cursor", str, description="From the `next` of the page before."),
+]
+_TRANSFER = OpenApiExample(
+    "A transfer",
+    {
+        "type": "transfer",
+        "account_id": "acc_01…",
+        "destination_account_id": "acc_02…",
+        "amount": {"amount": "12.50", "currency": "EUR"},
+        "reference": "order-1001",
+    },
+    request_only=True,
+)
+_PAYOUT = OpenApiExample(
+    "A payout",
+    {
+        "type": "payout",
+        "account_id": "acc_01…",
+        "amount": {"amount": "25.00", "currency": "EUR"},
+        "creditor": {"name": "Example Supplies BV", "iban": "NL91ABNA0417164300"},
+        "remittance": "Invoice 4711",
+    },
+    request_only=True,
+)
+
+
+class Payments(ApiView):
+    """All payments of the organisation."""
+
+    scopes = READ_WRITE
+
+    @extend_schema(
+        operation_id="list_payments",
+        responses=shapes.PaymentPageSerializer,
+        tags=["payments"],
+        parameters=[
+            *PAGED,
+            OpenApiParameter("type", str, enum=[kind.value for kind in Kind]),
+            OpenApiParameter("state", str, enum=[state.value for state in State]),
+            OpenApiParameter("account_id", str),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """List payments, newest first."""
+        query = request.query_params
+        account = query.get("account_id")
+        rows = queries.payments(
+            kinds=_one_of("type", query.get("type"), [kind.value for kind in Kind]),
+            states=_one_of("state", query.get("state"), [state.value for state in State]),
+            account_id=parse_public_id("acc", account) if account else None,
+        )
+        return _page(request, rows)
+
+    @extend_schema(
+        operation_id="create_payment",
+        tags=["payments"],
+        request=shapes.OrderSerializer,
+        responses={201: shapes.PaymentSerializer},
+        parameters=IDEMPOTENT,
+        examples=[_TRANSFER, _PAYOUT],
+    )
+    def post(self, request: Request) -> Response:
+        """Order a transfer between two accounts, or a payout to another bank."""
+        order = _read(shapes.OrderSerializer, request)
+        common = {
+            "account_id": order["account_id"],
+            "amount": order["amount"],
+            "remittance": order["remittance"],
+            "reference": order["reference"],
+        }
+        if order["type"] == Kind.TRANSFER:
+            return self.execute(
+                CreateTransfer(
+                    self.organisation_id, other_account_id=order["destination_account_id"], **common
+                )
+            )
+        return self.execute(
+            CreatePayout(self.organisation_id, creditor=Creditor(**order["creditor"]), **common)
+        )
+
+
+class OnePayment(ApiView):
+    """One payment."""
+
+    scopes = READ_WRITE
+
+    @extend_schema(operation_id="get_payment", responses=shapes.PaymentSerializer, tags=["payments"])
+    def get(self, request: Request, payment_id: str) -> Response:
+        """Show a payment."""
+        return Response(payment_data(queries.payment(parse_public_id("pay", payment_id))))
+
+
+class PaymentEvents(ApiView):
+    """What happened to a payment."""
+
+    scopes = READ_WRITE
+
+    @extend_schema(
+        operation_id="list_payment_events", responses=shapes.PaymentEventsSerializer, tags=["payments"]
+    )
+    def get(self, request: Request, payment_id: str) -> Response:
+        """List a payment's events in order, with the journal that each step posted."""
+        key = queries.payment(parse_public_id("pay", payment_id)).pk
+        items = [
+            {
+                "number": row.number,
+                "event": row.event,
+                "from_state": row.from_state,
+                "to_state": row.to_state,
+                "applied": row.applied,
+                "reason": row.reason,
+                "source": row.source,
+                "journal": row.journal_seq,
+                "at": row.at,
+            }
+            for row in queries.events_of(key)
+        ]
+        return Response({"items": items})
+
+
+class ApproveOne(ApiView):
+    """The second pair of eyes."""
+
+    scopes = {"POST": "payments.approve"}
+
+    @extend_schema(
+        operation_id="approve_payment",
+        request=None,
+        responses=shapes.PaymentSerializer,
+        parameters=IDEMPOTENT,
+        tags=["payments"],
+    )
+    def post(self, request: Request, payment_id: str) -> Response:
+        """Approve a payment that another client or person ordered."""
+        command = ApprovePayment(self.organisation_id, parse_public_id("pay", payment_id))
+        return self.execute(command, status=200)
+
+
+class DeclineOne(ApiView):
+    """The second pair of eyes, saying no."""
+
+    scopes = {"POST": "payments.approve"}
+
+    @extend_schema(
+        operation_id="decline_payment",
+        request=shapes.ReasonSerializer,
+        responses=shapes.PaymentSerializer,
+        parameters=IDEMPOTENT,
+        tags=["payments"],
+    )
+    def post(self, request: Request, payment_id: str) -> Response:
+        """Decline an ordered payment, with a reason."""
+        reason = _read(shapes.ReasonSerializer, request)["reason"]
+        command = DeclinePayment(self.organisation_id, parse_public_id("pay", payment_id), reason)
+        return self.execute(command, status=200)
+
+
+class CancelOne(ApiView):
+    """Taking an order back."""
+
+    scopes = READ_WRITE
+
+    @extend_schema(
+        operation_id="cancel_payment",
+        request=shapes.ReasonSerializer,
+        responses=shapes.PaymentSerializer,
+        parameters=IDEMPOTENT,
+        tags=["payments"],
+    )
+    def post(self, request: Request, payment_id: str) -> Response:
+        """Cancel a payment that has not left yet."""
+        reason = _read(shapes.ReasonSerializer, request)["reason"]
+        command = CancelPayment(self.organisation_id, parse_public_id("pay", payment_id), reason)
+        return self.execute(command, status=200)
+
+
+class PaymentRefunds(ApiView):
+    """Refunds of one payment."""
+
+    scopes = READ_WRITE
+
+    @extend_schema(
+        operation_id="list_payment_refunds",
+        responses=shapes.PaymentPageSerializer,
+        parameters=PAGED,
+        tags=["refunds"],
+    )
+    def get(self, request: Request, payment_id: str) -> Response:
+        """List the refunds of a payment."""
+        parent = queries.payment(parse_public_id("pay", payment_id))
+        return _page(request, queries.payments(parent_id=parent.pk))
+
+    @extend_schema(
+        operation_id="create_refund",
+        request=shapes.RefundOrderSerializer,
+        responses={201: shapes.PaymentSerializer},
+        parameters=IDEMPOTENT,
+        tags=["refunds"],
+    )
+    def post(self, request: Request, payment_id: str) -> Response:
+        """Give back all or part of a settled transfer or pay-in."""
+        order = _read(shapes.RefundOrderSerializer, request)
+        return self.execute(
+            CreateRefund(
+                self.organisation_id, parse_public_id("pay", payment_id), order["amount"], order["reason"]
+            )
+        )
+
+
+class Refunds(ApiView):
+    """All refunds of the organisation."""
+
+    scopes = READ_WRITE
+
+    @extend_schema(
+        operation_id="list_refunds",
+        responses=shapes.PaymentPageSerializer,
+        parameters=PAGED,
+        tags=["refunds"],
+    )
+    def get(self, request: Request) -> Response:
+        """List refunds, newest first."""
+        return _page(request, queries.payments(kinds=[Kind.REFUND.value]))
+
+
+def _read(shape: Any, request: Request) -> dict[str, Any]:
+    serializer = shape(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _page(request: Request, rows: Any) -> Response:
+    items, links = page_by_id(request, rows)
+    return Response({"items": [payment_data(row) for row in items], **links})
+
+
+def _one_of(name: str, value: str | None, known: list[str]) -> list[str]:
+    """Read a filter of the query. Raises Invalid for a word that means nothing."""
+    if value is None:
+        return []
+    if value not in known:
+        raise Invalid(field=name, allowed=known)
+    return [value]

@@ -1,0 +1,119 @@
+"""The operator's own bank accounts, and what organisations may pay out without a second person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.accounts import public as accounts
+from apps.core.commands import Command, Context, handles
+from apps.core.errors import Invalid
+from apps.core.ids import public_id
+from apps.core.money import Money
+from apps.ledger import public as ledger
+from apps.payments import routing
+from apps.payments.domain.references import NAME_MAX, clean_text
+from apps.payments.models import PayoutPolicy, SettlementAccount
+
+_PARTS = (
+    # (part, kind, what it is for)
+    ("cash", "asset", "Cash at bank"),
+    ("clearing_out", "liability", "Payouts under way"),
+    ("clearing_in", "liability", "Money coming in"),
+    ("receivable", "asset", "Owed by payment providers"),
+    ("suspense", "liability", "Unexplained"),
+    ("charges", "expense", "Bank charges"),
+)
+_RETURN_TO_ZERO = frozenset({"clearing_out", "clearing_in", "receivable", "suspense"})
+"""Accounts that are zero when everything under way has arrived; what stays in them has an age."""
+
+
+@dataclass(frozen=True)
+class AddSettlementAccount(Command):
+    """Register an account of the operator at a bank and open its ledger accounts.
+
+    Runs for the whole platform: the accounts are shared by the journals of every organisation.
+    """
+
+    operator_id: UUID
+    iban: str
+    currency: str
+    holder: str
+    bank: str
+    bic: str = ""
+    pays_out: bool = True
+
+
+@handles(
+    AddSettlementAccount, name="payments.add_settlement_account", version=1, permission="platform.configure"
+)
+def add_settlement_account(command: AddSettlementAccount, context: Context) -> dict[str, Any]:
+    """Open cash, clearing, receivable, suspense and charges accounts for a bank account of ours."""
+    iban = accounts.clean_iban(command.iban)
+    if SettlementAccount.objects.filter(iban=iban).exists():
+        raise Invalid(field="iban", reason="already registered")
+    opened = {
+        f"{part}_id": ledger.open_account(
+            organisation_id=command.operator_id,
+            code=f"{part}:{iban}:{command.currency}",
+            name=f"{purpose}, {command.bank} {command.currency}",
+            kind=kind,
+            currency=command.currency,
+            floor_minor=None,
+            shared=True,
+            clearing=part in _RETURN_TO_ZERO,
+        ).id
+        for part, kind, purpose in _PARTS
+    }
+    row = SettlementAccount.objects.create(
+        id=context.new_id(),
+        organisation_id=command.operator_id,
+        iban=iban,
+        bic=command.bic,
+        holder=clean_text(command.holder, field="holder", length_max=NAME_MAX, required=True),
+        bank=clean_text(command.bank, field="bank", length_max=70, required=True),
+        currency=command.currency,
+        pays_out=command.pays_out,
+        created_at=context.at,
+        **opened,
+    )
+    routing.forget_routes()
+    context.note(
+        "settlement_account", public_id("sta", row.pk), organisation_id=command.operator_id, currency=command.currency
+    )
+    return {"id": public_id("sta", row.pk), "currency": command.currency}
+
+
+@dataclass(frozen=True)
+class SetPayoutPolicy(Command):
+    """Say up to which amount an organisation's payouts in a currency need no second person."""
+
+    auto_approve_up_to: Money
+
+
+@handles(SetPayoutPolicy, name="payments.set_payout_policy", version=1, permission="platform.configure")
+def set_payout_policy(command: SetPayoutPolicy, context: Context) -> dict[str, Any]:
+    """Store the limit; it holds for payouts ordered from now on."""
+    assert command.organisation_id is not None
+    limit = command.auto_approve_up_to
+    if limit.minor < 0:
+        raise Invalid(field="auto_approve_up_to", reason="negative")
+    row, _ = PayoutPolicy.objects.update_or_create(
+        organisation_id=command.organisation_id,
+        currency=limit.currency,
+        defaults={"auto_approve_up_to_minor": limit.minor, "changed_at": context.at},
+        create_defaults={
+            "id": context.new_id(),
+            "auto_approve_up_to_minor": limit.minor,
+            "changed_at": context.at,
+        },
+    )
+    context.note("payout_policy", str(row.pk), currency=limit.currency, up_to_minor=limit.minor)
+    return {"currency": limit.currency, "auto_approve_up_to_minor": limit.minor}
+
+
+def needs_no_second_person(organisation_id: UUID, amount: Money) -> bool:
+    """Tell whether the organisation's policy lets a payout of this amount go at once."""
+    policy = PayoutPolicy.objects.filter(organisation_id=organisation_id, currency=amount.currency).first()
+    return policy is not None and amount.minor <= policy.auto_approve_up_to_minor

@@ -1,0 +1,131 @@
+"""Files of payments for a bank: a batch is closed once, then sent; sending again is the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Max
+
+from apps.core.commands import Command, Context, handles
+from apps.core.errors import Conflict, NotFound
+from apps.core.ids import public_id
+from apps.payments import books
+from apps.payments.domain.lifecycle import Event, State
+from apps.payments.lifecycle_store import Origin, advance_many
+from apps.payments.models import Batch, Payment, Rail, SettlementAccount
+
+PAYMENTS_MAX = 10_000
+"""The most payments in one file."""
+
+
+class NothingToSend(Conflict):
+    code = "nothing_to_send"
+    title = "No approved payment waits for this rail."
+
+
+@dataclass(frozen=True)
+class CloseBatch(Command):
+    """Choose the approved payments of a rail that leave from one of our bank accounts.
+
+    Runs for the whole platform: a file holds the payments of every organisation.
+    """
+
+    settlement_account_id: UUID
+    rail: str
+    execution_date: date
+
+
+@handles(CloseBatch, name="payments.close_batch", version=1, permission="payments.batch")
+def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
+    """Close a batch over all approved payments, at most 10,000. Raises NothingToSend.
+
+    Locks the settlement account first, so that batch numbers have no gap and two runs never race.
+    """
+    account = SettlementAccount.objects.select_for_update().filter(pk=command.settlement_account_id).first()
+    if account is None:
+        raise NotFound(object="settlement_account", id=public_id("sta", command.settlement_account_id))
+    payments = list(
+        Payment.objects.select_for_update(skip_locked=True, no_key=True)
+        .filter(rail=command.rail, state=State.APPROVED, settlement_account_id=account.pk)
+        .order_by("id")[:PAYMENTS_MAX]
+    )
+    if not payments:
+        raise NothingToSend(rail=command.rail)
+    batch = _new_batch(command, account, payments, context)
+    origin = Origin("job", batch.message_id)
+    advance_many(payments, Event.BATCH, context, origin, batch_message_id=batch.message_id)
+    context.note("batch", batch.message_id, payments=len(payments), total_minor=batch.total_minor)
+    return batch_data(batch)
+
+
+def _new_batch(
+    command: CloseBatch, account: SettlementAccount, payments: list[Payment], context: Context
+) -> Batch:
+    latest = Batch.objects.filter(rail=command.rail).aggregate(latest=Max("number"))["latest"] or 0
+    return Batch.objects.create(
+        id=context.new_id(),
+        organisation_id=account.organisation_id,
+        number=latest + 1,
+        message_id=f"BEZANT-{command.rail.upper().replace('_', '')}-{latest + 1:010d}",
+        rail=command.rail,
+        settlement_account_id=account.pk,
+        state=Batch.State.CLOSED,
+        execution_date=command.execution_date,
+        payment_count=len(payments),
+        total_minor=sum(payment.amount_minor for payment in payments),
+        currency=account.currency,
+        created_at=context.at,
+    )
+
+
+@dataclass(frozen=True)
+class MarkBatchSent(Command):
+    """Record that a batch's file was handed over: its holds are captured into clearing."""
+
+    message_id: str
+    sha256: str
+    file_name: str
+
+
+@handles(MarkBatchSent, name="payments.mark_batch_sent", version=1, permission="payments.batch")
+def mark_batch_sent(command: MarkBatchSent, context: Context) -> dict[str, Any]:
+    """Capture each payment's hold and move it to sent; a batch that is sent already stays as it is."""
+    batch = Batch.objects.select_for_update().filter(message_id=command.message_id).first()
+    if batch is None:
+        raise NotFound(object="batch", id=command.message_id)
+    if batch.state != Batch.State.CLOSED:
+        return batch_data(batch)
+    payments = list(
+        Payment.objects.select_for_update(no_key=True)
+        .filter(batch_message_id=batch.message_id, state=State.BATCHED)
+        .order_by("id")
+    )
+    seqs = books.capture_many(payments, effective=context.at.date(), context=context)
+    advance_many(payments, Event.SEND, context, Origin("file", batch.message_id), journal_seqs=seqs)
+    batch.state, batch.sent_at = Batch.State.SENT, context.at
+    batch.sha256, batch.file_name = command.sha256, command.file_name
+    batch.save()
+    context.note("batch", batch.message_id, sha256=batch.sha256, payments=len(payments))
+    return batch_data(batch)
+
+
+def batch_data(batch: Batch) -> dict[str, Any]:
+    """Return the JSON of a batch."""
+    return {
+        "id": public_id("bat", batch.pk),
+        "message_id": batch.message_id,
+        "rail": batch.rail,
+        "state": batch.state,
+        "payments": batch.payment_count,
+        "total_minor": batch.total_minor,
+        "currency": batch.currency,
+        "execution_date": batch.execution_date.isoformat(),
+        "sha256": batch.sha256,
+        "file_name": batch.file_name,
+    }
+
+
+RAILS_WITH_FILES = frozenset({Rail.SEPA_CT.value})

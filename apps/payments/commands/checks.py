@@ -1,0 +1,46 @@
+"""What every order is checked for before anything is written."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from apps.accounts import public as accounts
+from apps.core.errors import Conflict, NotFound, Refusal
+from apps.core.ids import public_id
+from apps.core.money import CurrencyMismatch, Money
+
+AMOUNT_MAX_MINOR = 99_999_999_999
+"""The most one payment moves: 999,999,999.99 EUR, the scheme's own limit (EPC, AT-04)."""
+
+
+class AmountOutOfRange(Refusal):
+    code = "amount_out_of_range"
+    title = "A payment moves more than nothing and at most 99,999,999,999 minor units."
+
+
+class AccountNotUsable(Conflict):
+    code = "account_not_usable"
+    title = "The account is blocked or closed."
+
+
+def check_amount(amount: Money) -> None:
+    """Raise AmountOutOfRange unless the amount is positive and within what one payment may move."""
+    if not 0 < amount.minor <= AMOUNT_MAX_MINOR:
+        raise AmountOutOfRange(amount_minor=amount.minor, maximum_minor=AMOUNT_MAX_MINOR)
+
+
+def usable_account(
+    organisation_id: UUID, account_id: UUID, currency: str, *, field: str = "account"
+) -> accounts.PaymentAccount:
+    """Return an open account of the organisation in the currency.
+
+    Raises NotFound (also for another organisation's account), AccountNotUsable, CurrencyMismatch.
+    """
+    account = accounts.payment_account(account_id)
+    if account.organisation_id != organisation_id:
+        raise NotFound(object=field, id=public_id("acc", account_id))
+    if account.status != "open":
+        raise AccountNotUsable(field=field, status=account.status)
+    if account.currency != currency:
+        raise CurrencyMismatch(field=field, expected=account.currency, given=currency)
+    return account

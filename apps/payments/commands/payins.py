@@ -1,0 +1,221 @@
+"""Money coming in: told by a provider's webhook, or seen on a bank's statement first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from apps.accounts import public as accounts
+from apps.core.commands import Command, Context, handles
+from apps.core.errors import Invalid, NotFound, Refusal
+from apps.core.ids import parse_public_id
+from apps.core.money import Money
+from apps.payments import books
+from apps.payments.commands.checks import check_amount, usable_account
+from apps.payments.counterparties import counterparty
+from apps.payments.domain.lifecycle import Event, Kind
+from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
+from apps.payments.lifecycle_store import Origin, begin, lock_payment, record_no_op
+from apps.payments.models import Payment, Rail
+from apps.payments.representation import payment_data
+from apps.payments.routing import route_by_id, route_for
+
+PAYIN_SUCCEEDED = "payin.succeeded"
+NO_MONEY_MOVED = frozenset({"payin.created", "payin.pending", "payin.failed", "payin.cancelled"})
+
+
+@dataclass(frozen=True)
+class Debtor:
+    """Who paid, as far as it is told."""
+
+    name: str = ""
+    iban: str = ""
+
+
+@dataclass(frozen=True)
+class BookPayin(Command):
+    """A bank's statement shows money for one of our accounts that nobody announced."""
+
+    account_id: UUID
+    settlement_account_id: UUID
+    amount: Money
+    booking_date: date
+    statement_line: str
+    debtor: Debtor = Debtor()
+    remittance: str = ""
+
+
+@handles(BookPayin, name="payments.book_payin", version=1, permission="payments.settle")
+def book_payin(command: BookPayin, context: Context) -> dict[str, Any]:
+    """Credit the account from cash and record a settled pay-in."""
+    assert command.organisation_id is not None
+    check_amount(command.amount)
+    account = usable_account(command.organisation_id, command.account_id, command.amount.currency)
+    route = route_by_id(command.settlement_account_id)
+    payment = _new_payin(
+        command.organisation_id,
+        command.account_id,
+        command.amount,
+        command.debtor,
+        command.remittance,
+        context,
+        rail=Rail.SEPA_CT,
+    )
+    payment.settlement_account_id = route.id
+    journal_seq = books.move(
+        payment,
+        "payin",
+        ((route.cash_id, account.ledger_account_id),),
+        effective=command.booking_date,
+        context=context,
+    )
+    begin(
+        payment, Event.SETTLE, context, Origin("statement", command.statement_line), journal_seq=journal_seq
+    )
+    return {**payment_data(payment), "journal": journal_seq}
+
+
+@dataclass(frozen=True)
+class ApplyProviderEvent(Command):
+    """A payment provider told us something by webhook; its signature has been verified.
+
+    `payload` of `payin.succeeded`: id, account_id (`acc_…`), amount {amount, currency}, and optionally
+    debtor {name, iban} and reference.
+    """
+
+    provider: str
+    event_id: str
+    event_type: str
+    payload: dict[str, Any]
+    occurred_at: datetime
+
+
+@handles(ApplyProviderEvent, name="payments.apply_provider_event", version=1, permission="payments.settle")
+def apply_provider_event(command: ApplyProviderEvent, context: Context) -> dict[str, Any]:
+    """Apply the event. Answers {"result": applied, ignored or waiting, "reason", "object_id"}.
+
+    waiting: it is about an account that is not here (yet). Raises Invalid for a payload that cannot
+    be right, and what the account or the books refuse: such an event never reaches the books.
+    """
+    assert command.organisation_id is not None
+    if command.event_type in NO_MONEY_MOVED:
+        return _result("ignored", "no money moved")
+    if command.event_type != PAYIN_SUCCEEDED:
+        return _result("ignored", "unknown event type")
+    told = _read_payin(command.payload)
+    known = Payment.objects.filter(
+        organisation_id=command.organisation_id, provider=command.provider, provider_reference=told.reference
+    ).first()
+    if known is not None:
+        payment = lock_payment(known.pk, organisation_id=command.organisation_id)
+        record_no_op(payment, Event.RECEIVE, context, Origin("webhook", command.event_id), reason="repeated")
+        return _result("ignored", "repeated", payment)
+    try:
+        accounts.payment_account(told.account_id)
+    except NotFound:
+        return _result("waiting", "unknown account")
+    return _result("applied", "", _receive(command, told, context))
+
+
+@dataclass(frozen=True, slots=True)
+class _ToldPayin:
+    reference: str
+    account_id: UUID
+    amount: Money
+    debtor: Debtor
+    remittance: str
+
+
+def _read_payin(payload: dict[str, Any]) -> _ToldPayin:
+    """Read a pay-in out of a provider's payload. Raises Invalid naming the member."""
+    debtor = _member(payload, "debtor", dict, {})
+    amount = _member(payload, "amount", dict)
+    try:
+        money = Money.parse(_member(amount, "amount", str), _member(amount, "currency", str))
+        account_id = parse_public_id("acc", _member(payload, "account_id", str))
+    except Invalid:
+        raise
+    except Refusal as refusal:
+        raise Invalid(field="payload", reason=refusal.code) from None
+    return _ToldPayin(
+        reference=clean_text(_member(payload, "id", str), field="payload.id", length_max=100, required=True),
+        account_id=account_id,
+        amount=money,
+        debtor=Debtor(_member(debtor, "name", str, ""), _member(debtor, "iban", str, "")),
+        remittance=_member(payload, "reference", str, ""),
+    )
+
+
+def _member(data: dict[str, Any], name: str, kind: type, default: Any = None) -> Any:
+    value = data.get(name, default)
+    if not isinstance(value, kind):
+        raise Invalid(field=f"payload.{name}")
+    return value
+
+
+def _receive(command: ApplyProviderEvent, told: _ToldPayin, context: Context) -> Payment:
+    assert command.organisation_id is not None
+    check_amount(told.amount)
+    account = usable_account(command.organisation_id, told.account_id, told.amount.currency)
+    route = route_for(told.amount.currency)
+    payment = _new_payin(
+        command.organisation_id,
+        told.account_id,
+        told.amount,
+        told.debtor,
+        told.remittance,
+        context,
+        rail=Rail.PROVIDER,
+    )
+    payment.provider, payment.provider_reference = command.provider, told.reference
+    payment.settlement_account_id = route.id
+    journal_seq = books.move(
+        payment,
+        "payin_received",
+        ((route.receivable_id, account.ledger_account_id),),
+        effective=command.occurred_at.date(),
+        context=context,
+    )
+    begin(payment, Event.RECEIVE, context, Origin("webhook", command.event_id), journal_seq=journal_seq)
+    return payment
+
+
+def _new_payin(
+    organisation_id: UUID,
+    account_id: UUID,
+    amount: Money,
+    debtor: Debtor,
+    remittance: str,
+    context: Context,
+    *,
+    rail: Rail,
+) -> Payment:
+    payer = None
+    if debtor.iban:
+        payer = counterparty(
+            organisation_id=organisation_id, name=debtor.name or "Unknown", iban=debtor.iban, context=context
+        )
+    key = context.new_id()
+    return Payment(
+        id=key,
+        organisation_id=organisation_id,
+        kind=Kind.PAYIN.value,
+        rail=rail,
+        amount_minor=amount.minor,
+        currency=amount.currency,
+        account_id=account_id,
+        counterparty_id=payer.pk if payer else None,
+        subject_id=payer.pk if payer else organisation_id,
+        end_to_end_id=end_to_end_id(key),
+        remittance=clean_text(remittance[:REMITTANCE_MAX], field="remittance", length_max=REMITTANCE_MAX)
+        or None,
+        ordered_by=str(context.actor),
+        created_at=context.at,
+    )
+
+
+def _result(result: str, reason: str, payment: Payment | None = None) -> dict[str, Any]:
+    object_id = payment_data(payment)["id"] if payment is not None else ""
+    return {"result": result, "reason": reason, "object_id": object_id}

@@ -1,0 +1,109 @@
+"""Giving money back to who paid it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.core.commands import Command, Context, handles
+from apps.core.errors import Conflict
+from apps.core.ids import public_id
+from apps.core.money import CurrencyMismatch, Money
+from apps.payments import books
+from apps.payments.commands.checks import check_amount, usable_account
+from apps.payments.commands.payouts import order
+from apps.payments.domain.lifecycle import Event, Kind, State
+from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
+from apps.payments.domain.refunds import check_refund
+from apps.payments.lifecycle_store import Origin, begin, lock_payment
+from apps.payments.models import Payment, Rail
+from apps.payments.representation import payment_data
+
+
+class NotRefundable(Conflict):
+    code = "not_refundable"
+    title = "Only a settled transfer or pay-in, whose payer is known, can be refunded."
+
+
+@dataclass(frozen=True)
+class CreateRefund(Command):
+    """Give back all or part of a settled transfer or pay-in."""
+
+    payment_id: UUID
+    amount: Money
+    reason: str = ""
+
+
+@handles(CreateRefund, name="payments.create_refund", version=1, permission="payments.write")
+def create_refund(command: CreateRefund, context: Context) -> dict[str, Any]:
+    """Refund. Raises NotRefundable, ExceedsRefundable, and what the accounts or the books refuse.
+
+    Locks the refunded payment, so that refunds of it follow one another.
+    """
+    assert command.organisation_id is not None
+    check_amount(command.amount)
+    paid = lock_payment(command.payment_id, organisation_id=command.organisation_id)
+    if paid.state != State.SETTLED or paid.kind not in (Kind.TRANSFER, Kind.PAYIN):
+        raise NotRefundable(id=public_id("pay", paid.pk), state=paid.state, type=paid.kind)
+    if command.amount.currency != paid.currency:
+        raise CurrencyMismatch(expected=paid.currency, given=command.amount.currency)
+    refunds = Payment.objects.filter(parent_id=paid.pk).order_by("id")
+    check_refund(
+        command.amount, paid=paid.amount, refunds=[(State(row.state), row.amount) for row in refunds]
+    )
+    refund = (
+        _refund_transfer(command, paid, context)
+        if paid.kind == Kind.TRANSFER
+        else _refund_payin(command, paid, context)
+    )
+    return payment_data(refund)
+
+
+def _refund_transfer(command: CreateRefund, paid: Payment, context: Context) -> Payment:
+    assert paid.other_account_id is not None
+    payer_id, payee_id = paid.account_id, paid.other_account_id
+    source = usable_account(paid.organisation_id, payee_id, paid.currency)
+    target = usable_account(paid.organisation_id, payer_id, paid.currency)
+    refund = _new_refund(command, paid, Rail.BOOK, context, account_id=payee_id)
+    refund.other_account_id = payer_id
+    journal_seq = books.move(
+        refund,
+        "refund",
+        ((source.ledger_account_id, target.ledger_account_id),),
+        effective=context.at.date(),
+        context=context,
+    )
+    begin(refund, Event.SETTLE, context, Origin(context.actor.kind), journal_seq=journal_seq)
+    return refund
+
+
+def _refund_payin(command: CreateRefund, paid: Payment, context: Context) -> Payment:
+    if paid.counterparty_id is None:
+        raise NotRefundable(id=public_id("pay", paid.pk), reason="the payer is unknown")
+    account = usable_account(paid.organisation_id, paid.account_id, paid.currency)
+    refund = _new_refund(command, paid, Rail.SEPA_CT, context, account_id=paid.account_id)
+    refund.counterparty_id = refund.subject_id = paid.counterparty_id
+    order(refund, account_ledger_id=account.ledger_account_id, context=context)
+    return refund
+
+
+def _new_refund(
+    command: CreateRefund, paid: Payment, rail: Rail, context: Context, *, account_id: UUID
+) -> Payment:
+    key = context.new_id()
+    return Payment(
+        id=key,
+        organisation_id=paid.organisation_id,
+        kind=Kind.REFUND.value,
+        rail=rail,
+        amount_minor=command.amount.minor,
+        currency=command.amount.currency,
+        account_id=account_id,
+        parent_id=paid.pk,
+        subject_id=paid.organisation_id,
+        end_to_end_id=end_to_end_id(key),
+        remittance=clean_text(command.reason, field="reason", length_max=REMITTANCE_MAX) or None,
+        ordered_by=str(context.actor),
+        created_at=context.at,
+    )

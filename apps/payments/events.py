@@ -1,0 +1,111 @@
+"""What payments tell the world. One event a transition, all with the same body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from apps.core.events import Event, event
+from apps.payments.domain.lifecycle import State
+
+
+@dataclass(frozen=True)
+class PaymentChanged(Event):
+    """The body of every payment event: which payment, what it is, and how it moved."""
+
+    OBJECT: ClassVar[tuple[str, str]] = ("payment", "payment_id")
+
+    payment_id: str
+    kind: str
+    rail: str
+    amount: str  # decimal text
+    currency: str
+    account_id: str
+    state: str
+    previous_state: str
+    end_to_end_id: str
+    reference: str
+    failure_code: str = ""
+    batch_message_id: str = ""
+    parent_id: str = ""
+
+
+@event("payments.payment_ordered", version=1)
+@dataclass(frozen=True)
+class PaymentOrdered(PaymentChanged):
+    """A payment was ordered; its money is held."""
+
+
+@event("payments.payment_approved", version=1)
+@dataclass(frozen=True)
+class PaymentApproved(PaymentChanged):
+    """A payment was approved and waits for its batch."""
+
+
+@event("payments.payment_declined", version=1)
+@dataclass(frozen=True)
+class PaymentDeclined(PaymentChanged):
+    """A second person declined a payment; its money is free again."""
+
+
+@event("payments.payment_cancelled", version=1)
+@dataclass(frozen=True)
+class PaymentCancelled(PaymentChanged):
+    """A payment was cancelled before it left; its money is free again."""
+
+
+@event("payments.payment_batched", version=1)
+@dataclass(frozen=True)
+class PaymentBatched(PaymentChanged):
+    """A payment was put into a file for the bank."""
+
+
+@event("payments.payment_sent", version=1)
+@dataclass(frozen=True)
+class PaymentSent(PaymentChanged):
+    """The file with the payment was handed to the bank."""
+
+
+@event("payments.payment_accepted", version=1)
+@dataclass(frozen=True)
+class PaymentAccepted(PaymentChanged):
+    """The bank accepted the payment."""
+
+
+@event("payments.payment_rejected", version=1)
+@dataclass(frozen=True)
+class PaymentRejected(PaymentChanged):
+    """The bank rejected the payment before settlement; its money is back."""
+
+
+@event("payments.payment_received", version=1)
+@dataclass(frozen=True)
+class PaymentReceived(PaymentChanged):
+    """A provider collected money for us; it is owed to us until the bank shows it."""
+
+
+@event("payments.payment_settled", version=1)
+@dataclass(frozen=True)
+class PaymentSettled(PaymentChanged):
+    """The payment is final in the books and, where a bank is part of it, on the bank's statement."""
+
+
+@event("payments.payment_returned", version=1)
+@dataclass(frozen=True)
+class PaymentReturned(PaymentChanged):
+    """The payment came back after settlement."""
+
+
+EVENT_OF_STATE: dict[State, type[PaymentChanged]] = {
+    State.ORDERED: PaymentOrdered,
+    State.APPROVED: PaymentApproved,
+    State.DECLINED: PaymentDeclined,
+    State.CANCELLED: PaymentCancelled,
+    State.BATCHED: PaymentBatched,
+    State.SENT: PaymentSent,
+    State.ACCEPTED: PaymentAccepted,
+    State.REJECTED: PaymentRejected,
+    State.RECEIVED: PaymentReceived,
+    State.SETTLED: PaymentSettled,
+    State.RETURNED: PaymentReturned,
+}

@@ -1,0 +1,255 @@
+"""Payments and their events, who is at the other end, our own bank accounts, the files between."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from apps.core.crypto import normalise
+from apps.core.crypto.fields import BlindIndexField, EncryptedTextField
+from apps.core.fields import CurrencyField, MoneyMinorField
+from apps.core.models import TenantModel
+from apps.core.money import Money
+from apps.payments.domain import lifecycle
+from apps.payments.domain.references import NAME_MAX, REMITTANCE_MAX
+
+_STATES = [state.value for state in lifecycle.State]
+_KINDS = [kind.value for kind in lifecycle.Kind]
+
+
+class Rail(models.TextChoices):
+    """How money travels."""
+
+    BOOK = "book"  # between our own accounts
+    SEPA_CT = "sepa_ct"
+    PROVIDER = "provider"  # collected by a payment provider that tells us by webhook
+
+
+class Counterparty(TenantModel):
+    """Who is at the other end of payments: a name and an IBAN, sealed under a key of their own."""
+
+    name = EncryptedTextField(purpose="counterparty", subject="id", max_length=NAME_MAX)
+    name_index = BlindIndexField(source="name", normalise=normalise.name)
+    iban = EncryptedTextField(purpose="counterparty", subject="id", max_length=34)
+    iban_index = BlindIndexField(source="iban", normalise=normalise.identifier)
+    country = models.CharField(max_length=2, default="")
+    town = EncryptedTextField(purpose="counterparty", subject="id", max_length=35, null=True)
+    created_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["organisation_id", "iban_index", "name_index"], name="payments_counterparty_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Payment(TenantModel):
+    """A payment: what was instructed, which never changes, and where it is, which its events say.
+
+    State and version are a projection of `PaymentEvent`; `rebuild_payments --verify` proves it. What
+    has been moved is in the ledger, under this payment's reference.
+    """
+
+    kind = models.CharField(max_length=10, choices=[(kind, kind) for kind in _KINDS])
+    state = models.CharField(max_length=12, choices=[(state, state) for state in _STATES])
+    version = models.PositiveIntegerField()
+    rail = models.CharField(max_length=10, choices=Rail)
+    amount_minor = MoneyMinorField()
+    currency = CurrencyField()
+    account_id = models.UUIDField()  # ours: the debtor of a transfer, payout or refund, else the creditor
+    other_account_id = models.UUIDField(null=True)  # ours too: the creditor of a transfer
+    counterparty_id = models.UUIDField(null=True)
+    parent_id = models.UUIDField(null=True)  # what a refund gives back
+    settlement_account_id = models.UUIDField(null=True)
+    hold_id = models.BigIntegerField(null=True)
+    end_to_end_id = models.CharField(max_length=35)
+    remittance = EncryptedTextField(
+        purpose="payment", subject="subject_id", max_length=REMITTANCE_MAX, null=True
+    )
+    subject_id = models.UUIDField()  # under whose key the remittance text is sealed
+    reference = models.CharField(max_length=70, default="")  # the client's own
+    provider = models.CharField(max_length=30, default="")
+    provider_reference = models.CharField(max_length=100, null=True)
+    batch_message_id = models.CharField(max_length=35, default="")
+    ordered_by = models.CharField(max_length=120)
+    approved_by = models.CharField(max_length=120, default="")
+    failure_code = models.CharField(max_length=35, default="")
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="payments_amount_positive"),
+            models.CheckConstraint(condition=models.Q(state__in=_STATES), name="payments_state"),
+            models.CheckConstraint(condition=models.Q(kind__in=_KINDS), name="payments_kind"),
+            # Four eyes: "policy:…" approves what is below the limit, otherwise a second person.
+            models.CheckConstraint(
+                condition=~models.Q(approved_by=models.F("ordered_by")), name="payments_four_eyes"
+            ),
+            models.UniqueConstraint(fields=["end_to_end_id"], name="payments_end_to_end_once"),
+            models.UniqueConstraint(
+                fields=["organisation_id", "provider", "provider_reference"],
+                condition=models.Q(provider_reference__isnull=False),
+                name="payments_provider_reference_once",
+            ),
+        ]
+        indexes = [
+            # An organisation's payments, newest first, and by state.
+            models.Index(fields=["organisation_id", "state", "-id"], name="payments_by_state"),
+            models.Index(fields=["account_id", "-id"], name="payments_by_account"),
+            # What waits for a batch or for an answer; final payments are not in it.
+            models.Index(
+                fields=["rail", "state", "id"],
+                condition=~models.Q(state__in=["settled", "returned", "rejected", "declined", "cancelled"]),
+                name="payments_in_flight",
+            ),
+            models.Index(
+                fields=["parent_id"], condition=models.Q(parent_id__isnull=False), name="payments_refunds"
+            ),
+            models.Index(
+                fields=["batch_message_id"],
+                condition=~models.Q(batch_message_id=""),
+                name="payments_in_batch",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def amount(self) -> Money:
+        """Return the instructed amount."""
+        return Money(self.amount_minor, self.currency)
+
+
+class PaymentEvent(TenantModel):
+    """One thing that happened to a payment. Append-only; what did not apply is kept with the reason."""
+
+    payment_id = models.UUIDField()
+    number = models.PositiveIntegerField()  # 1, 2, 3 … within the payment
+    event = models.CharField(max_length=12)
+    from_state = models.CharField(max_length=12)
+    to_state = models.CharField(max_length=12)
+    applied = models.BooleanField()
+    reason = models.CharField(max_length=60)  # why it did not apply, or the code a bank gave
+    source = models.CharField(max_length=12)  # api, console, policy, webhook, file, statement, job
+    external_id = models.CharField(max_length=140)  # the message or statement line that told it
+    journal_seq = models.BigIntegerField(null=True)
+    actor = models.CharField(max_length=120)
+    command_id = models.UUIDField()
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=models.Func(function="clock_timestamp"))
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(fields=["payment_id", "number"], name="payments_event_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payment_id} {self.number} {self.event}"
+
+
+class SettlementAccount(TenantModel):
+    """An account of the operator at a bank, and the ledger accounts that mirror it."""
+
+    iban = models.CharField(max_length=34, unique=True)
+    bic = models.CharField(max_length=11, default="")
+    holder = models.CharField(max_length=NAME_MAX)  # a legal entity's name, not a person's
+    bank = models.CharField(max_length=70)
+    currency = CurrencyField()
+    pays_out = models.BooleanField(default=True)
+    cash_id = models.BigIntegerField()
+    clearing_out_id = models.BigIntegerField()
+    clearing_in_id = models.BigIntegerField()
+    receivable_id = models.BigIntegerField()
+    suspense_id = models.BigIntegerField()
+    charges_id = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            # Which account a payout leaves from is never a matter of chance.
+            models.UniqueConstraint(
+                fields=["currency"], condition=models.Q(pays_out=True), name="payments_one_payer_per_currency"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.iban
+
+
+class PayoutPolicy(TenantModel):
+    """Up to which amount an organisation's payouts need no second person."""
+
+    currency = CurrencyField()
+    auto_approve_up_to_minor = MoneyMinorField()
+    changed_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(fields=["organisation_id", "currency"], name="payments_policy_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organisation_id} {self.currency}"
+
+
+class Batch(TenantModel):
+    """A file of payments for a bank. The same batch always gives the same bytes; their digest is kept."""
+
+    class State(models.TextChoices):
+        CLOSED = "closed"  # its payments are chosen
+        SENT = "sent"  # the file lies in the outgoing folder
+        ACKNOWLEDGED = "acknowledged"
+        REJECTED = "rejected"
+
+    message_id = models.CharField(max_length=35, unique=True)
+    number = models.PositiveIntegerField()
+    rail = models.CharField(max_length=10, choices=Rail)
+    settlement_account_id = models.UUIDField()
+    state = models.CharField(max_length=12, choices=State)
+    execution_date = models.DateField()
+    payment_count = models.PositiveIntegerField()
+    total_minor = MoneyMinorField()
+    currency = CurrencyField()
+    sha256 = models.CharField(max_length=64, default="")
+    file_name = models.CharField(max_length=100, default="")
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(fields=["rail", "number"], name="payments_batch_number"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
+class StatusFile(TenantModel):
+    """A status report that a bank sent, once: its digest, what it said, what was done with it."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    file_name = models.CharField(max_length=200)
+    format = models.CharField(max_length=20)
+    message_id = models.CharField(max_length=35)
+    original_message_id = models.CharField(max_length=35)
+    group_status = models.CharField(max_length=8, default="")
+    applied = models.PositiveIntegerField()
+    unmatched = models.PositiveIntegerField()
+    received_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        indexes = [models.Index(fields=["original_message_id"], name="payments_status_of_batch")]
+
+    def __str__(self) -> str:
+        return self.message_id

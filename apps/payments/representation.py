@@ -1,0 +1,39 @@
+"""A payment as APIs, stored answers and events show it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from apps.core.http.api import money_data
+from apps.core.ids import public_id
+from apps.payments.models import Payment
+
+
+def payment_data(payment: Payment) -> dict[str, Any]:
+    """Return the JSON of a payment: no name and no IBAN, which `counterparty_id` leads to."""
+    return {
+        "id": public_id("pay", payment.pk),
+        "type": payment.kind,
+        "state": payment.state,
+        "rail": payment.rail,
+        "amount": money_data(payment.amount),
+        "account_id": public_id("acc", payment.account_id),
+        "destination_account_id": _optional("acc", payment.other_account_id),
+        "counterparty_id": _optional("cpt", payment.counterparty_id),
+        "parent_id": _optional("pay", payment.parent_id),
+        "end_to_end_id": payment.end_to_end_id,
+        "reference": payment.reference,
+        "failure_code": payment.failure_code,
+        "approved": bool(payment.approved_by),
+        "created_at": _time(payment.created_at),
+        "changed_at": _time(payment.changed_at),
+    }
+
+
+def _optional(prefix: str, key: Any) -> str | None:
+    return public_id(prefix, key) if key else None
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
