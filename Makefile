@@ -55,10 +55,10 @@ contracts:
 	@tail -n 2 var/contracts.log | head -n 1
 
 migrations:
-	@$(PY) manage.py makemigrations --check --dry-run
+	@DATABASE_URL=postgresql://nobody@127.0.0.1:1/none $(PY) -W ignore manage.py makemigrations --check --dry-run
 
 unit:
-	@$(PYTEST) tests/unit tests/architecture tests/properties --durations=3 -q
+	@$(PYTEST) $(wildcard tests/unit tests/architecture tests/properties) --durations=3 -q
 
 _run:
 	@config/setup.sh requirements.txt
