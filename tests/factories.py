@@ -86,9 +86,7 @@ def operator() -> UUID:
     with tenancy.scope(tenancy.PLATFORM):
         found = accounts.Organisation.objects.filter(kind="operator").first()
     if found is None:
-        answer = do(
-            accounts.OpenOrganisation(None, "Test Operator", "NL", kind="operator", bank_code="BZNT")
-        )
+        answer = do(accounts.OpenOrganisation(None, "Test Operator", "NL", kind="operator", bank_code="BZNT"))
         operator_id = parse_public_id("org", answer["id"])
     else:
         operator_id = found.id
@@ -120,12 +118,16 @@ class Merchant:
         return Actor("api", name, self.id, frozenset(permissions))
 
 
-def merchant(*, accounts_count: int = 2, currency: str = "EUR", funded_minor: int = 0, limit_minor: int = 0) -> Merchant:
+def merchant(
+    *, accounts_count: int = 2, currency: str = "EUR", funded_minor: int = 0, limit_minor: int = 0
+) -> Merchant:
     """Open a merchant with accounts; the first gets money by a pay-in, if `funded_minor` says so."""
     operator()
     answer = do(accounts.OpenOrganisation(None, f"Merchant {random.randrange(10**9)}", "NL"))
     organisation_id = parse_public_id("org", answer["id"])
-    customer = do(accounts.CreateCustomer(organisation_id, "person", "Ada Example", "NL", email="ada@example.com"))
+    customer = do(
+        accounts.CreateCustomer(organisation_id, "person", "Ada Example", "NL", email="ada@example.com")
+    )
     keys = [
         parse_public_id(
             "acc",
@@ -140,5 +142,9 @@ def merchant(*, accounts_count: int = 2, currency: str = "EUR", funded_minor: in
     if limit_minor:
         do(payments.SetPayoutPolicy(organisation_id, Money(limit_minor, currency)))
     if funded_minor:
-        do(PayinEventFactory(organisation_id=organisation_id, account_id=keys[0], amount=Money(funded_minor, currency)))
+        do(
+            PayinEventFactory(
+                organisation_id=organisation_id, account_id=keys[0], amount=Money(funded_minor, currency)
+            )
+        )
     return Merchant(organisation_id, keys)

@@ -300,14 +300,14 @@ class _Request:
         events = [_event_row(self.at, organisation_id, event) for organisation_id, event in context.events]
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT core_finish_command(%s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s::jsonb)",
+                "SELECT core_finish_command(%s, %s, %s, %s, %s::jsonb, make_interval(secs => %s), %s, %s, %s::jsonb)",
                 [
                     self.command.organisation_id,
                     self.command_id,
                     self.request_hash if self.key is not None else None,
                     outcome,
                     json.dumps(answer),
-                    ANSWERS_KEPT,
+                    ANSWERS_KEPT.total_seconds(),
                     context.correlation_id,
                     self.at,
                     json.dumps(events),

@@ -179,6 +179,15 @@ class KeysetChangeList(ChangeList):
         found.pop(CURSOR, None)
         return found
 
+    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        """Write the address of another view of the list: a changed filter starts at its first page."""
+        return super().get_query_string({CURSOR: None, **(new_params or {})}, remove)
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """Return the chosen filters, for the form that searches within them."""
+        return [(name, value) for name, value in self.params.items() if name not in ("q", CURSOR)]
+
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
         """Order by the key alone, whatever the address asks for."""
         return ["-pk"]

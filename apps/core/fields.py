@@ -8,11 +8,11 @@ from django.db import models
 from django.db.models import Func
 
 
-class MoneyMinorField(models.BigIntegerField):
+class MoneyMinorField(models.BigIntegerField):  # type: ignore[type-arg]
     """An amount in minor units; its currency stands in a column beside it."""
 
 
-class CurrencyField(models.CharField):
+class CurrencyField(models.CharField):  # type: ignore[type-arg]
     """An ISO 4217 code: three capital letters."""
 
     def __init__(self, **options: Any) -> None:

@@ -86,7 +86,9 @@ class Bank:
         account = self.accounts.get(group.debtor_iban)
         lines = []
         for transfer in group.transfers:
-            code = "DUPL" if duplicate else "AC02" if account is None else _fault(transfer.remittance, "reject")
+            code = (
+                "DUPL" if duplicate else "AC02" if account is None else _fault(transfer.remittance, "reject")
+            )
             if not code and account is not None:
                 self._book(account, message_id, group.id, transfer)
             lines.append(
@@ -102,20 +104,38 @@ class Bank:
         self, account: AccountState, message_id: str, group_id: str, transfer: formats.CreditTransfer
     ) -> None:
         out = Booking(
-            -transfer.amount.minor, transfer.end_to_end_id, transfer.creditor_name, transfer.creditor_iban,
-            transfer.remittance, ("PMNT", "ICDT", "ESCT"), payment_group=group_id, message_id=message_id,
+            -transfer.amount.minor,
+            transfer.end_to_end_id,
+            transfer.creditor_name,
+            transfer.creditor_iban,
+            transfer.remittance,
+            ("PMNT", "ICDT", "ESCT"),
+            payment_group=group_id,
+            message_id=message_id,
         )
         account.bookings.append(out)
         code = _fault(transfer.remittance, "return")
         if code:
             back = Booking(
-                transfer.amount.minor, transfer.end_to_end_id, transfer.creditor_name,
-                transfer.creditor_iban, transfer.remittance, ("PMNT", "ICDT", "RRTN"), return_reason=code,
+                transfer.amount.minor,
+                transfer.end_to_end_id,
+                transfer.creditor_name,
+                transfer.creditor_iban,
+                transfer.remittance,
+                ("PMNT", "ICDT", "RRTN"),
+                return_reason=code,
             )
             account.returns.append(back)
 
     def receive(
-        self, iban: str, amount: Money, *, name: str, from_iban: str, remittance: str, end_to_end_id: str = "NOTPROVIDED"
+        self,
+        iban: str,
+        amount: Money,
+        *,
+        name: str,
+        from_iban: str,
+        remittance: str,
+        end_to_end_id: str = "NOTPROVIDED",
     ) -> None:
         """Take in a credit from outside. Raises KeyError for an account that is not here."""
         self.accounts[iban].bookings.append(
@@ -162,9 +182,7 @@ class Bank:
                 for position, booking in enumerate(bookings, start=1)
             ),
         )
-        return formats.build_statements(
-            message_id=statement.id, created_at=at, statements=(statement,)
-        )
+        return formats.build_statements(message_id=statement.id, created_at=at, statements=(statement,))
 
     def to_data(self) -> dict[str, Any]:
         """Return the whole state as JSON-able data."""
@@ -190,7 +208,9 @@ class Bank:
         bank.seen = set(data["seen"])
         for iban, account in data["accounts"].items():
             bank.accounts[iban] = AccountState(
-                account["currency"], account["closing_minor"], account["statement_number"],
+                account["currency"],
+                account["closing_minor"],
+                account["statement_number"],
                 [_booking(item) for item in account["bookings"]],
                 [_booking(item) for item in account["returns"]],
             )
@@ -213,15 +233,28 @@ def _entry(
 ) -> formats.StatementEntry:
     amount = Money(booking.amount_minor, currency)
     refs = formats.References(
-        end_to_end=booking.end_to_end_id, acct_svcr=reference, pmtinf=booking.payment_group, msg=booking.message_id
+        end_to_end=booking.end_to_end_id,
+        acct_svcr=reference,
+        pmtinf=booking.payment_group,
+        msg=booking.message_id,
     )
     detail = formats.EntryDetail(
-        amount=amount, refs=refs, counterparty_name=booking.name, counterparty_iban=booking.iban,
-        remittance_unstructured=booking.remittance, return_reason=booking.return_reason,
+        amount=amount,
+        refs=refs,
+        counterparty_name=booking.name,
+        counterparty_iban=booking.iban,
+        remittance_unstructured=booking.remittance,
+        return_reason=booking.return_reason,
     )
     return formats.StatementEntry(
-        position=position, amount=amount, status="BOOK", booking_date=day, value_date=day,
-        refs=formats.References(acct_svcr=reference), bank_code=formats.BankCode(*booking.code),
-        return_reason=booking.return_reason, details=(detail,) if booking.end_to_end_id else (),
+        position=position,
+        amount=amount,
+        status="BOOK",
+        booking_date=day,
+        value_date=day,
+        refs=formats.References(acct_svcr=reference),
+        bank_code=formats.BankCode(*booking.code),
+        return_reason=booking.return_reason,
+        details=(detail,) if booking.end_to_end_id else (),
         info="" if booking.end_to_end_id else booking.remittance,
     )

@@ -26,16 +26,20 @@ class TestTheLastCent:
     def test_is_spent_once_by_two_hundred(self, merchant, in_threads):
         do(
             TransferFactory(
-                organisation_id=merchant.id, account_id=merchant.accounts[0],
-                other_account_id=merchant.accounts[1], amount=Money(99, "EUR"),
+                organisation_id=merchant.id,
+                account_id=merchant.accounts[0],
+                other_account_id=merchant.accounts[1],
+                amount=Money(99, "EUR"),
             )
         )
 
         def spend(number):
             return do(
                 TransferFactory(
-                    organisation_id=merchant.id, account_id=merchant.accounts[0],
-                    other_account_id=merchant.accounts[2], amount=Money(1, "EUR"),
+                    organisation_id=merchant.id,
+                    account_id=merchant.accounts[0],
+                    other_account_id=merchant.accounts[2],
+                    amount=Money(1, "EUR"),
                 ),
                 key=f"spend-{number}-{uuid.uuid4()}",
             )
@@ -56,8 +60,10 @@ class TestTheLastCent:
                 )
             return do(
                 TransferFactory(
-                    organisation_id=merchant.id, account_id=merchant.accounts[0],
-                    other_account_id=merchant.accounts[1], amount=Money(60, "EUR"),
+                    organisation_id=merchant.id,
+                    account_id=merchant.accounts[0],
+                    other_account_id=merchant.accounts[1],
+                    amount=Money(60, "EUR"),
                 )
             )
 
@@ -71,8 +77,10 @@ class TestRefundsAtOnce:
     def test_never_give_back_more_than_was_paid(self, merchant, in_threads):
         paid = do(
             TransferFactory(
-                organisation_id=merchant.id, account_id=merchant.accounts[0],
-                other_account_id=merchant.accounts[1], amount=Money(100, "EUR"),
+                organisation_id=merchant.id,
+                account_id=merchant.accounts[0],
+                other_account_id=merchant.accounts[1],
+                amount=Money(100, "EUR"),
             )
         )
         key = parse_public_id("pay", paid["id"])
@@ -88,7 +96,9 @@ class TestRefundsAtOnce:
 class TestBatchesAtOnce:
     def test_take_each_payment_once(self, merchant, in_threads):
         answer = do(
-            PayoutFactory(organisation_id=merchant.id, account_id=merchant.accounts[0], amount=Money(10, "EUR"))
+            PayoutFactory(
+                organisation_id=merchant.id, account_id=merchant.accounts[0], amount=Money(10, "EUR")
+            )
         )
         from apps.core import tenancy
 

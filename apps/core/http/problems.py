@@ -83,7 +83,7 @@ def _of_api_exception(error: exceptions.APIException) -> Response:
     )
 
 
-def _of_database(error: DatabaseError) -> Response:
+def _of_database(error: DatabaseError | InterfaceError) -> Response:
     _log.error("database unavailable", error=type(error).__name__, collision=db.is_collision(error))
     return problem(
         code="unavailable",

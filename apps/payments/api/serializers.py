@@ -107,7 +107,7 @@ class PaymentEventSerializer(serializers.Serializer[Any]):
     to_state = serializers.CharField()
     applied = serializers.BooleanField()
     reason = serializers.CharField()
-    source = serializers.CharField()
+    told_by = serializers.CharField()
     journal = serializers.IntegerField(allow_null=True)
     at = serializers.DateTimeField()
 

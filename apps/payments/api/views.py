@@ -149,7 +149,7 @@ class PaymentEvents(ApiView):
                 "to_state": row.to_state,
                 "applied": row.applied,
                 "reason": row.reason,
-                "source": row.source,
+                "told_by": row.source,
                 "journal": row.journal_seq,
                 "at": row.at,
             }

@@ -80,7 +80,10 @@ def add_settlement_account(command: AddSettlementAccount, context: Context) -> d
     )
     routing.forget_routes()
     context.note(
-        "settlement_account", public_id("sta", row.pk), organisation_id=command.operator_id, currency=command.currency
+        "settlement_account",
+        public_id("sta", row.pk),
+        organisation_id=command.operator_id,
+        currency=command.currency,
     )
     return {"id": public_id("sta", row.pk), "currency": command.currency}
 

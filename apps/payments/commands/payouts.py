@@ -79,6 +79,7 @@ def order(payment: Payment, *, account_ledger_id: int, context: Context) -> None
 
 
 def _new_payout(command: CreatePayout, counterparty_id: UUID, context: Context) -> Payment:
+    assert command.organisation_id is not None
     key = context.new_id()
     return Payment(
         id=key,

@@ -56,6 +56,7 @@ def create_transfer(command: CreateTransfer, context: Context) -> dict[str, Any]
 
 
 def _new_transfer(command: CreateTransfer, context: Context) -> Payment:
+    assert command.organisation_id is not None
     key = context.new_id()
     return Payment(
         id=key,

@@ -30,7 +30,9 @@ class Customer:
 
 CUSTOMERS = (
     Customer("company", "Nordlicht Coffee Roasters, till", "DE", "till@nordlicht.example", ("EUR", "GBP")),
-    Customer("company", "Nordlicht Coffee Roasters, online shop", "DE", "shop@nordlicht.example", ("EUR", "GBP")),
+    Customer(
+        "company", "Nordlicht Coffee Roasters, online shop", "DE", "shop@nordlicht.example", ("EUR", "GBP")
+    ),
     Customer("company", "Hafenkante Bakery", "DE", "office@hafenkante.example"),
     Customer("company", "Brouwer & Dochters Catering", "NL", "books@brouwer.example"),
     Customer("company", "Café Lumière", "FR", "bonjour@lumiere.example"),

@@ -39,9 +39,11 @@ def live_through(hand: Hand, world: World, *, today: date) -> Iterator[date]:
 class _Story:
     def __init__(self, hand: Hand, world: World) -> None:
         self.hand, self.world = hand, world
-        self.dice = random.Random(SEED)  # noqa: S311  # a story, not a secret
+        self.dice = random.Random(SEED)  # a story, not a secret
         self.numbers = {"payin": 0, "transfer": 0, "payout": 0}
-        self.provider_owes: list[tuple[str, str, Money]] = []  # (payment, reference, amount) of the day before
+        self.provider_owes: list[
+            tuple[str, str, Money]
+        ] = []  # (payment, reference, amount) of the day before
         self.paid_in: list[tuple[str, Money]] = []
 
     def live(self, day: date, *, last: bool) -> None:
@@ -73,7 +75,10 @@ class _Story:
                 reference = f"ord_{number:06d}"
                 answer = self.hand.do(
                     payments.ApplyProviderEvent(
-                        self.world.merchant_id, cast.PROVIDER, f"evt_{number:06d}", payments.PAYIN_SUCCEEDED,
+                        self.world.merchant_id,
+                        cast.PROVIDER,
+                        f"evt_{number:06d}",
+                        payments.PAYIN_SUCCEEDED,
                         {
                             "id": reference,
                             "account_id": public_id("acc", self.world.accounts[currency][1]),
@@ -82,7 +87,8 @@ class _Story:
                         },
                         at,
                     ),
-                    f"payin:{number}", at,
+                    f"payin:{number}",
+                    at,
                 )
                 self.provider_owes.append((answer["object_id"], reference, amount))
 
@@ -92,8 +98,11 @@ class _Story:
             return
         for payment_id, reference, amount in self.provider_owes:
             self.world.bank.receive(
-                cast.SETTLEMENT_IBANS[amount.currency], amount, name="Sandbox Payments Provider",
-                from_iban="DE12500105170648489890", remittance=f"Settlement {reference}",
+                cast.SETTLEMENT_IBANS[amount.currency],
+                amount,
+                name="Sandbox Payments Provider",
+                from_iban="DE12500105170648489890",
+                remittance=f"Settlement {reference}",
                 end_to_end_id=_end_to_end(payment_id),
             )
         self.provider_owes.clear()
@@ -107,10 +116,15 @@ class _Story:
             at = _at(day, 9 * 60 + self.dice.randint(0, 480))
             self._try(
                 payments.CreateTransfer(
-                    self.world.merchant_id, source, target, Money(self.dice.randint(200, 9_000), currency),
-                    remittance=f"Payout of tips {number}", reference=f"T-{number:05d}",
+                    self.world.merchant_id,
+                    source,
+                    target,
+                    Money(self.dice.randint(200, 9_000), currency),
+                    remittance=f"Payout of tips {number}",
+                    reference=f"T-{number:05d}",
                 ),
-                f"transfer:{number}", at,
+                f"transfer:{number}",
+                at,
             )
 
     def _people_pay_by_bank_transfer(self, day: date) -> None:
@@ -119,14 +133,20 @@ class _Story:
             name, iban = self.dice.choice(cast.PAYERS)
             target = self.dice.choice(self.world.accounts["EUR"][:6])
             self.world.bank.receive(
-                cast.SETTLEMENT_IBANS["EUR"], Money(self.dice.randint(20_000, 250_000), "EUR"), name=name,
-                from_iban=iban, remittance=f"{public_id('acc', target)} invoice {self.dice.randint(1000, 9999)}",
+                cast.SETTLEMENT_IBANS["EUR"],
+                Money(self.dice.randint(20_000, 250_000), "EUR"),
+                name=name,
+                from_iban=iban,
+                remittance=f"{public_id('acc', target)} invoice {self.dice.randint(1000, 9999)}",
             )
         if day.weekday() == 1:
             name, iban = self.dice.choice(cast.BRITISH_PAYERS)
             self.world.bank.receive(
-                cast.SETTLEMENT_IBANS["GBP"], Money(self.dice.randint(20_000, 90_000), "GBP"), name=name,
-                from_iban=iban, remittance=f"{public_id('acc', self.world.accounts['GBP'][0])} wholesale",
+                cast.SETTLEMENT_IBANS["GBP"],
+                Money(self.dice.randint(20_000, 90_000), "GBP"),
+                name=name,
+                from_iban=iban,
+                remittance=f"{public_id('acc', self.world.accounts['GBP'][0])} wholesale",
             )
 
     def _suppliers_are_paid(self, day: date) -> None:
@@ -136,21 +156,29 @@ class _Story:
             fault = {11: " simulate:reject AC04", 23: " simulate:return AC01"}.get(number, "")
             at = _at(day, 11 * 60 + self.dice.randint(0, 120))
             answer = self._try(
-                self._payout(supplier, amount, f"{supplier.what} {number}{fault}", number), f"payout:{number}", at
+                self._payout(supplier, amount, f"{supplier.what} {number}{fault}", number),
+                f"payout:{number}",
+                at,
             )
             if answer is not None and answer["state"] == "ordered":
                 key = parse_public_id("pay", answer["id"])
                 self.hand.do(
-                    payments.ApprovePayment(self.world.merchant_id, key), f"approve:{number}",
-                    at + timedelta(minutes=35), APPROVER,
+                    payments.ApprovePayment(self.world.merchant_id, key),
+                    f"approve:{number}",
+                    at + timedelta(minutes=35),
+                    APPROVER,
                 )
 
     def _payout(
         self, supplier: cast.Supplier, amount: Money, remittance: str, number: int
     ) -> payments.CreatePayout:
         return payments.CreatePayout(
-            self.world.merchant_id, self.world.accounts["EUR"][0], amount,
-            payments.Creditor(supplier.name, supplier.iban), remittance=remittance, reference=f"P-{number:05d}",
+            self.world.merchant_id,
+            self.world.accounts["EUR"][0],
+            amount,
+            payments.Creditor(supplier.name, supplier.iban),
+            remittance=remittance,
+            reference=f"P-{number:05d}",
         )
 
     def _somebody_gets_a_refund(self, day: date) -> None:
@@ -159,10 +187,13 @@ class _Story:
         payment_id, amount = self.paid_in.pop(0)
         self._try(
             payments.CreateRefund(
-                self.world.merchant_id, parse_public_id("pay", payment_id), Money(max(amount.minor // 2, 1), amount.currency),
+                self.world.merchant_id,
+                parse_public_id("pay", payment_id),
+                Money(max(amount.minor // 2, 1), amount.currency),
                 reason="Half of it came back",
             ),
-            f"refund:{payment_id}", _at(day, 15 * 60),
+            f"refund:{payment_id}",
+            _at(day, 15 * 60),
         )
 
     def _something_is_left_to_decide(self, day: date) -> None:
@@ -171,7 +202,8 @@ class _Story:
             number = self._next("payout")
             self._try(
                 self._payout(supplier, Money(minor, "EUR"), f"{supplier.what} {number}", number),
-                f"payout:{number}", _at(day, 17 * 60),
+                f"payout:{number}",
+                _at(day, 17 * 60),
             )
 
     def _the_bank_does_its_work(self, day: date, *, unexplained: bool, charge: bool) -> None:
@@ -189,8 +221,13 @@ class _Story:
         if charge:
             bank.charge(iban, Money(1_250, "EUR"), text="Account fee")
         if unexplained:
-            bank.receive(iban, Money(self.dice.randint(5_000, 60_000), "EUR"), name="Unbekannt",
-                         from_iban=cast.PAYERS[0][1], remittance="thanks!")
+            bank.receive(
+                iban,
+                Money(self.dice.randint(5_000, 60_000), "EUR"),
+                name="Unbekannt",
+                from_iban=cast.PAYERS[0][1],
+                remittance="thanks!",
+            )
         evening = _at(day, 18 * 60 + 30)
         for account in cast.SETTLEMENT_IBANS.values():
             if bank.has_news(account):
@@ -222,7 +259,9 @@ def settled_bank_payins(organisation_id: UUID, *, since: datetime) -> list[tuple
         rows = payments.payments(kinds=["payin"], states=["settled"]).filter(
             created_at__gte=since, counterparty_id__isnull=False
         )
-        return [(public_id("pay", row.pk), row.amount_minor, row.currency) for row in rows.order_by("-id")[:2]]
+        return [
+            (public_id("pay", row.pk), row.amount_minor, row.currency) for row in rows.order_by("-id")[:2]
+        ]
 
 
 def _at(day: date, minute: int) -> datetime:

@@ -21,8 +21,15 @@ from apps.simulator.sandbox import cast, logins
 
 ACTOR = system_actor("sandbox")
 SCOPES = (
-    "customers.read", "customers.write", "accounts.read", "accounts.write", "payments.read",
-    "payments.write", "events.read", "webhooks.read", "webhooks.write",
+    "customers.read",
+    "customers.write",
+    "accounts.read",
+    "accounts.write",
+    "payments.read",
+    "payments.write",
+    "events.read",
+    "webhooks.read",
+    "webhooks.write",
 )
 
 
@@ -48,14 +55,18 @@ class World:
     merchant_id: UUID
     second_id: UUID
     settlement: dict[str, UUID] = field(default_factory=dict)
-    accounts: dict[str, list[UUID]] = field(default_factory=dict)  # by currency; the merchant's own come first
+    accounts: dict[str, list[UUID]] = field(
+        default_factory=dict
+    )  # by currency; the merchant's own come first
     bank: Bank = field(default_factory=lambda: Bank(bic=cast.OPERATOR_BIC))
 
 
 def build_world(hand: Hand, at: datetime) -> World:
     """Open the organisations, our bank accounts, the customers and their accounts."""
     operator = hand.do(
-        accounts.OpenOrganisation(None, cast.OPERATOR, "NL", kind="operator", bank_code="BZNT"), "operator", at
+        accounts.OpenOrganisation(None, cast.OPERATOR, "NL", kind="operator", bank_code="BZNT"),
+        "operator",
+        at,
     )
     merchant = hand.do(accounts.OpenOrganisation(None, cast.MERCHANT, "DE"), "merchant", at)
     second = hand.do(accounts.OpenOrganisation(None, cast.SECOND_MERCHANT, "FR"), "second", at)
@@ -65,13 +76,12 @@ def build_world(hand: Hand, at: datetime) -> World:
             payments.AddSettlementAccount(
                 None, world.operator_id, iban, currency, cast.OPERATOR, cast.OPERATOR_BANK, cast.OPERATOR_BIC
             ),
-            f"settlement:{currency}", at,
+            f"settlement:{currency}",
+            at,
         )
         world.settlement[currency] = parse_public_id("sta", answer["id"])
         world.bank.open_account(iban, currency, Money.zero(currency))
-    hand.do(
-        payments.SetPayoutPolicy(world.merchant_id, Money(cast.AUTO_APPROVE_MINOR, "EUR")), "policy", at
-    )
+    hand.do(payments.SetPayoutPolicy(world.merchant_id, Money(cast.AUTO_APPROVE_MINOR, "EUR")), "policy", at)
     _open_customers(hand, world, at)
     return world
 
@@ -80,23 +90,33 @@ def _open_customers(hand: Hand, world: World, at: datetime) -> None:
     for number, person in enumerate(cast.CUSTOMERS):
         customer = hand.do(
             accounts.CreateCustomer(
-                world.merchant_id, person.kind, person.name, person.country, email=person.email,
+                world.merchant_id,
+                person.kind,
+                person.name,
+                person.country,
+                email=person.email,
                 reference=f"C-{1001 + number}",
             ),
-            f"customer:{number}", at,
+            f"customer:{number}",
+            at,
         )
         for currency in person.currencies:
             account = hand.do(
                 accounts.OpenPaymentAccount(
-                    world.merchant_id, currency=currency, party_id=parse_public_id("pty", customer["id"]),
+                    world.merchant_id,
+                    currency=currency,
+                    party_id=parse_public_id("pty", customer["id"]),
                     label=f"{currency} account",
                 ),
-                f"account:{number}:{currency}", at,
+                f"account:{number}:{currency}",
+                at,
             )
             world.accounts.setdefault(currency, []).append(parse_public_id("acc", account["id"]))
 
 
-def make_logins(hand: Hand, world: World, at: datetime, *, base_url: str) -> tuple[list[dict[str, str]], dict[str, Any]]:
+def make_logins(
+    hand: Hand, world: World, at: datetime, *, base_url: str
+) -> tuple[list[dict[str, str]], dict[str, Any]]:
     """Make one member of staff per role and an API client; return what to tell the person who runs this."""
     people = []
     for name, role in cast.STAFF:
@@ -107,10 +127,13 @@ def make_logins(hand: Hand, world: World, at: datetime, *, base_url: str) -> tup
         authz.RegisterApiClient(
             world.merchant_id, name="Sandbox tour", grant_types=("client-credentials",), scopes=SCOPES
         ),
-        "client", at,
+        "client",
+        at,
     )
     variables = {
-        "BEZANT": base_url, "CLIENT_ID": client["client_id"], "CLIENT_SECRET": client["client_secret"],
+        "BEZANT": base_url,
+        "CLIENT_ID": client["client_id"],
+        "CLIENT_SECRET": client["client_secret"],
         "ACCOUNT_ID": accounts_public_id(world.accounts["EUR"][0]),
         "OTHER_ACCOUNT_ID": accounts_public_id(world.accounts["EUR"][2]),
     }

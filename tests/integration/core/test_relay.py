@@ -26,9 +26,7 @@ def consumer(db):
         CONSUMERS[name] = Consumer(name, frozenset({"test.happened"}), react)
         with tenancy.scope(tenancy.PLATFORM):
             last = OutboxEvent.objects.order_by("-xid", "-seq").first()
-        ConsumerCursor.objects.create(
-            consumer=name, xid=last.xid if last else 0, seq=last.seq if last else 0
-        )
+        ConsumerCursor.objects.create(consumer=name, xid=last.xid if last else 0, seq=last.seq if last else 0)
         return name
 
     yield start, seen

@@ -14,7 +14,13 @@ from apps.core.ids import parse_public_id
 from apps.core.money import CurrencyMismatch, Money
 from apps.ledger import public as ledger
 from apps.payments import public as payments
-from apps.payments.formats import GroupStatus, StatusReason, StatusReport, TransactionStatus, build_status_report
+from apps.payments.formats import (
+    GroupStatus,
+    StatusReason,
+    StatusReport,
+    TransactionStatus,
+    build_status_report,
+)
 from apps.payments.models import Batch, Payment
 from tests import factories
 from tests.factories import PayinEventFactory, PayoutFactory, TransferFactory, do
@@ -57,7 +63,11 @@ def payout(merchant, minor=2_500, **changes):
 def export(folder):
     return list(
         payments.export_batches(
-            rail="sepa_ct", execution_date=TODAY, folder=folder, actor=factories.SYSTEM, at=clock.database_now()
+            rail="sepa_ct",
+            execution_date=TODAY,
+            folder=folder,
+            actor=factories.SYSTEM,
+            at=clock.database_now(),
         )
     )
 
@@ -65,8 +75,12 @@ def export(folder):
 def report(batch, *, status="ACSP", lines=(), reason=""):
     return build_status_report(
         StatusReport(
-            format="pain.002.001.10", message_id=uuid.uuid4().hex, created_at=datetime.now(UTC),
-            original_message_id=batch["message_id"], original_message_name="pain.001.001.09", status=status,
+            format="pain.002.001.10",
+            message_id=uuid.uuid4().hex,
+            created_at=datetime.now(UTC),
+            original_message_id=batch["message_id"],
+            original_message_name="pain.001.001.09",
+            status=status,
             reasons=(StatusReason(code=reason),) if reason else (),
             groups=(
                 GroupStatus(
@@ -76,13 +90,17 @@ def report(batch, *, status="ACSP", lines=(), reason=""):
                         for e, s, c in lines
                     ),
                 ),
-            ) if lines else (),
+            )
+            if lines
+            else (),
         )
     )
 
 
 def import_report(data):
-    return payments.import_status_file(data, file_name="r.xml", actor=factories.SYSTEM, at=clock.database_now())
+    return payments.import_status_file(
+        data, file_name="r.xml", actor=factories.SYSTEM, at=clock.database_now()
+    )
 
 
 def settle(answer, minor=2_500, **changes):
@@ -98,8 +116,10 @@ class TestATransfer:
     def test_moves_the_money_and_is_settled_at_once(self, merchant):
         answer = do(
             TransferFactory(
-                organisation_id=merchant.id, account_id=merchant.accounts[0],
-                other_account_id=merchant.accounts[1], amount=Money(1_250, "EUR"),
+                organisation_id=merchant.id,
+                account_id=merchant.accounts[0],
+                other_account_id=merchant.accounts[1],
+                amount=Money(1_250, "EUR"),
             )
         )
 
@@ -111,8 +131,10 @@ class TestATransfer:
 
     def test_is_refused_beyond_the_balance_with_the_numbers(self, merchant):
         command = TransferFactory(
-            organisation_id=merchant.id, account_id=merchant.accounts[0],
-            other_account_id=merchant.accounts[1], amount=Money(100_001, "EUR"),
+            organisation_id=merchant.id,
+            account_id=merchant.accounts[0],
+            other_account_id=merchant.accounts[1],
+            amount=Money(100_001, "EUR"),
         )
 
         with pytest.raises(Refusal) as refusal:
@@ -126,7 +148,9 @@ class TestATransfer:
     def test_cannot_name_another_organisations_account(self, merchant):
         stranger = factories.merchant()
         command = TransferFactory(
-            organisation_id=merchant.id, account_id=merchant.accounts[0], other_account_id=stranger.accounts[0]
+            organisation_id=merchant.id,
+            account_id=merchant.accounts[0],
+            other_account_id=stranger.accounts[0],
         )
 
         with pytest.raises(NotFound):
@@ -146,7 +170,8 @@ class TestATransfer:
     )
     def test_refuses_bad_input_by_name(self, merchant, change, refusal):
         command = TransferFactory(
-            organisation_id=merchant.id, account_id=merchant.accounts[0],
+            organisation_id=merchant.id,
+            account_id=merchant.accounts[0],
             **{"other_account_id": merchant.accounts[1], **change},
         )
 
@@ -160,7 +185,8 @@ class TestATransfer:
         with pytest.raises(Invalid):
             do(
                 TransferFactory(
-                    organisation_id=merchant.id, account_id=merchant.accounts[0],
+                    organisation_id=merchant.id,
+                    account_id=merchant.accounts[0],
                     other_account_id=merchant.accounts[0],
                 )
             )
@@ -240,7 +266,11 @@ class TestAPayout:
         settle(answer)
 
         row = stored(answer)
-        do(payments.ReturnPayment(merchant.id, row.pk, Money(2_500, "EUR"), TODAY, f"l{uuid.uuid4().hex}", "AC01"))
+        do(
+            payments.ReturnPayment(
+                merchant.id, row.pk, Money(2_500, "EUR"), TODAY, f"l{uuid.uuid4().hex}", "AC01"
+            )
+        )
 
         assert stored(answer).state == "returned"
         assert merchant.balance(0).posted == 100_000
@@ -256,7 +286,10 @@ class TestAPayout:
         row = stored(answer)
         assert row.state == "settled"
         with tenancy.scope(merchant.id):
-            assert [event.reason for event in payments.events_of(row.pk) if not event.applied] == ["repeated", "late"]
+            assert [event.reason for event in payments.events_of(row.pk) if not event.applied] == [
+                "repeated",
+                "late",
+            ]
             assert payments.verify_payments(payments.payments().filter(pk=row.pk)) == (1, [])
 
     def test_is_not_touched_when_the_bank_calls_the_file_a_duplicate(self, merchant, tmp_path):
@@ -279,7 +312,15 @@ class TestAPayout:
 
     @pytest.mark.parametrize(
         "iban",
-        ["", "NL91ABNA0417164301", "XX00", "NL91 ABNA", "GB82WEST1234569876543", "DE" + "0" * 40, "NL91\x00ABNA0417164300"],
+        [
+            "",
+            "NL91ABNA0417164301",
+            "XX00",
+            "NL91 ABNA",
+            "GB82WEST1234569876543",
+            "DE" + "0" * 40,
+            "NL91\x00ABNA0417164300",
+        ],
     )
     def test_refuses_a_wrong_iban(self, merchant, iban):
         with pytest.raises(Refusal):
@@ -289,7 +330,11 @@ class TestAPayout:
 
     def test_is_in_euro(self, merchant):
         with pytest.raises(Refusal):
-            do(PayoutFactory(organisation_id=merchant.id, account_id=merchant.accounts[0], amount=Money(100, "SEK")))
+            do(
+                PayoutFactory(
+                    organisation_id=merchant.id, account_id=merchant.accounts[0], amount=Money(100, "SEK")
+                )
+            )
 
 
 class TestABatch:
@@ -339,7 +384,9 @@ class TestABatch:
             export(tmp_path)
 
         with tenancy.scope(tenancy.PLATFORM):
-            numbers = list(Batch.objects.filter(rail="sepa_ct").order_by("number").values_list("number", flat=True))
+            numbers = list(
+                Batch.objects.filter(rail="sepa_ct").order_by("number").values_list("number", flat=True)
+            )
         assert numbers == list(range(1, len(numbers) + 1))
 
 
@@ -365,7 +412,9 @@ class TestAPayin:
         assert merchant.balance(1).posted == 5_000
 
     def test_waits_for_an_account_that_is_not_here(self, merchant):
-        assert do(PayinEventFactory(organisation_id=merchant.id, account_id=uuid.uuid4()))["result"] == "waiting"
+        assert (
+            do(PayinEventFactory(organisation_id=merchant.id, account_id=uuid.uuid4()))["result"] == "waiting"
+        )
 
     @pytest.mark.parametrize("event_type", ["payin.failed", "payin.created", "something.else"])
     def test_ignores_what_moved_no_money(self, merchant, event_type):
@@ -377,9 +426,17 @@ class TestAPayin:
 
     @pytest.mark.parametrize(
         "amount",
-        [{"amount": 5, "currency": "EUR"}, {"amount": "5e3", "currency": "EUR"}, {"amount": "5.001", "currency": "EUR"},
-         {"amount": "5", "currency": "XXX"}, {"amount": "-5", "currency": "EUR"}, {"amount": "5", "currency": "GBP"},
-         {}, "5 EUR", None],
+        [
+            {"amount": 5, "currency": "EUR"},
+            {"amount": "5e3", "currency": "EUR"},
+            {"amount": "5.001", "currency": "EUR"},
+            {"amount": "5", "currency": "XXX"},
+            {"amount": "-5", "currency": "EUR"},
+            {"amount": "5", "currency": "GBP"},
+            {},
+            "5 EUR",
+            None,
+        ],
     )
     def test_with_a_wrong_amount_never_reaches_the_books(self, merchant, amount):
         event = PayinEventFactory(organisation_id=merchant.id, account_id=merchant.accounts[1])
@@ -395,7 +452,9 @@ class TestARefund:
     def test_of_a_transfer_is_booked_at_once(self, merchant):
         paid = do(
             TransferFactory(
-                organisation_id=merchant.id, account_id=merchant.accounts[0], other_account_id=merchant.accounts[1]
+                organisation_id=merchant.id,
+                account_id=merchant.accounts[0],
+                other_account_id=merchant.accounts[1],
             )
         )
 
@@ -418,7 +477,9 @@ class TestARefund:
     def test_never_exceeds_what_was_paid(self, merchant):
         paid = do(
             TransferFactory(
-                organisation_id=merchant.id, account_id=merchant.accounts[0], other_account_id=merchant.accounts[1]
+                organisation_id=merchant.id,
+                account_id=merchant.accounts[0],
+                other_account_id=merchant.accounts[1],
             )
         )
         do(payments.CreateRefund(merchant.id, key_of(paid), Money(700, "EUR")))
@@ -431,7 +492,9 @@ class TestARefund:
     def test_is_in_the_currency_of_the_payment(self, merchant):
         paid = do(
             TransferFactory(
-                organisation_id=merchant.id, account_id=merchant.accounts[0], other_account_id=merchant.accounts[1]
+                organisation_id=merchant.id,
+                account_id=merchant.accounts[0],
+                other_account_id=merchant.accounts[1],
             )
         )
 
@@ -455,8 +518,12 @@ class TestTheDatabase:
 
     @pytest.mark.parametrize(
         "statement",
-        ["UPDATE payments_paymentevent SET reason = 'x'", "DELETE FROM payments_paymentevent",
-         "TRUNCATE payments_paymentevent CASCADE", "DELETE FROM payments_payment"],
+        [
+            "UPDATE payments_paymentevent SET reason = 'x'",
+            "DELETE FROM payments_paymentevent",
+            "TRUNCATE payments_paymentevent CASCADE",
+            "DELETE FROM payments_payment",
+        ],
     )
     def test_keeps_the_history(self, merchant, owner_sql, statement):
         payout(merchant)
@@ -465,10 +532,20 @@ class TestTheDatabase:
             owner_sql(statement)
 
     def test_holds_no_name_or_iban_in_clear(self, merchant):
-        payout(merchant, creditor=payments.Creditor("Zebulon Quirkwood", "NL91ABNA0417164300"), remittance="quirkytext")
+        payout(
+            merchant,
+            creditor=payments.Creditor("Zebulon Quirkwood", "NL91ABNA0417164300"),
+            remittance="quirkytext",
+        )
 
         with connection.cursor() as cursor, tenancy.scope(tenancy.PLATFORM):
-            for table in ("payments_counterparty", "payments_payment", "payments_paymentevent", "core_outboxevent",
-                          "core_storedanswer", "compliance_auditentry"):
+            for table in (
+                "payments_counterparty",
+                "payments_payment",
+                "payments_paymentevent",
+                "core_outboxevent",
+                "core_storedanswer",
+                "compliance_auditentry",
+            ):
                 cursor.execute(f"SELECT count(*) FROM {table} t WHERE t::text ~* 'quirk|NL91ABNA0417164300'")
                 assert cursor.fetchone() == (0,), table

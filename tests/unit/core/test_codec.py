@@ -34,8 +34,13 @@ class Everything:
 
 
 THING = Everything(
-    UUID(int=1), Money(5, "EUR"), date(2026, 1, 2), datetime(2026, 1, 2, 3, tzinfo=UTC), Colour.RED,
-    (Inner("a"), Inner("b")), data={"n": 1},
+    UUID(int=1),
+    Money(5, "EUR"),
+    date(2026, 1, 2),
+    datetime(2026, 1, 2, 3, tzinfo=UTC),
+    Colour.RED,
+    (Inner("a"), Inner("b")),
+    data={"n": 1},
 )
 
 

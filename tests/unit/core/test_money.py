@@ -28,8 +28,31 @@ class TestParse:
     @pytest.mark.parametrize(
         "text",
         [
-            "", " ", "1e3", "1E3", "+1", "1,000.00", "1 000", "1.", ".5", "0x10", "NaN", "Infinity", "--1", "1.2.3",
-            "12.345", "007", "١٢", "１２", "1\n", "1\x00", "92233720368547758.08", "9" * 400, "1_000", "-", "½",
+            "",
+            " ",
+            "1e3",
+            "1E3",
+            "+1",
+            "1,000.00",
+            "1 000",
+            "1.",
+            ".5",
+            "0x10",
+            "NaN",
+            "Infinity",
+            "--1",
+            "1.2.3",
+            "12.345",
+            "007",
+            "١٢",
+            "１２",
+            "1\n",
+            "1\x00",
+            "92233720368547758.08",
+            "9" * 400,
+            "1_000",
+            "-",
+            "½",
         ],
     )
     def test_refuses(self, text):
@@ -62,7 +85,12 @@ class TestArithmetic:
     def test_never_mixes_currencies(self):
         euro, krone = Money(100, "EUR"), Money(100, "SEK")
 
-        for operation in (lambda: euro + krone, lambda: euro - krone, lambda: euro < krone, lambda: euro >= krone):
+        for operation in (
+            lambda: euro + krone,
+            lambda: euro - krone,
+            lambda: euro < krone,
+            lambda: euro >= krone,
+        ):
             with pytest.raises(CurrencyMismatch):
                 operation()
 

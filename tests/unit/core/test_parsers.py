@@ -19,9 +19,22 @@ class TestStrictJsonParser:
     @pytest.mark.parametrize(
         "body",
         [
-            b"", b"{", b'{"a": 1, "a": 2}', b'{"a": NaN}', b'{"a": -Infinity}', b'{"a": "\\u0000"}',
-            b'{"\\u0000": 1}', b'{"a": "\\ud800"}', b"\xef\xbb\xbf{}", b"\xff", b"[" * 21 + b"]" * 21,
-            b"[" * 100_000, b'{"a":' * 40_000, b"{} {}", b"{'a': 1}", b'{"a": 01}',
+            b"",
+            b"{",
+            b'{"a": 1, "a": 2}',
+            b'{"a": NaN}',
+            b'{"a": -Infinity}',
+            b'{"a": "\\u0000"}',
+            b'{"\\u0000": 1}',
+            b'{"a": "\\ud800"}',
+            b"\xef\xbb\xbf{}",
+            b"\xff",
+            b"[" * 21 + b"]" * 21,
+            b"[" * 100_000,
+            b'{"a":' * 40_000,
+            b"{} {}",
+            b"{'a': 1}",
+            b'{"a": 01}',
         ],
     )
     def test_refuses(self, body):

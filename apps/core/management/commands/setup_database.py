@@ -113,6 +113,6 @@ class Command(BaseCommand):
             if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 admin.execute(sql.SQL("CREATE DATABASE {} OWNER bezant_owner").format(sql.Identifier(name)))
         with psycopg.connect(url, dbname=name, autocommit=True) as admin:
-            for statement in database_statements(name):
-                admin.execute(statement)
+            for grant in database_statements(name):
+                admin.execute(grant)
         self.stdout.write(f"The database {name} and its {len(ROLES)} roles are ready.")

@@ -33,13 +33,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--base-url", default=f"http://localhost:{env.number('PORT', 8000)}",
-                            help="where the tour of the README finds the API")
+        parser.add_argument(
+            "--base-url",
+            default=f"http://localhost:{env.number('PORT', 8000)}",
+            help="where the tour of the README finds the API",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Build the world, live through the days, leave logins."""
         if settings.ENVIRONMENT != "sandbox":
-            raise CommandError(f"BEZANT_ENVIRONMENT is {settings.ENVIRONMENT!r}: the sandbox is for sandboxes.")
+            raise CommandError(
+                f"BEZANT_ENVIRONMENT is {settings.ENVIRONMENT!r}: the sandbox is for sandboxes."
+            )
         if Setting.objects.filter(name=MARK).exists():
             self.stdout.write("The sandbox is loaded already.")
             return

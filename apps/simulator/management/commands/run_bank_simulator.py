@@ -34,8 +34,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--statement-after", type=float, default=5.0, metavar="SECONDS",
-                            help="how long after the latest payment a statement comes (default: 5)")
+        parser.add_argument(
+            "--statement-after",
+            type=float,
+            default=5.0,
+            metavar="SECONDS",
+            help="how long after the latest payment a statement comes (default: 5)",
+        )
         parser.add_argument("--poll", type=float, default=0.5, metavar="SECONDS")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -44,8 +49,10 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         teller = Teller(
-            outgoing=Path(settings.BANK_OUTGOING_DIR), incoming=Path(settings.BANK_INCOMING_DIR),
-            state=Path(settings.VAR_DIR) / "bank" / STATE_FILE, statement_after_s=options["statement_after"],
+            outgoing=Path(settings.BANK_OUTGOING_DIR),
+            incoming=Path(settings.BANK_INCOMING_DIR),
+            state=Path(settings.VAR_DIR) / "bank" / STATE_FILE,
+            statement_after_s=options["statement_after"],
         )
         while not stop.is_set():
             teller.look()
