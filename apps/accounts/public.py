@@ -1,0 +1,45 @@
+"""The door of the accounts context: organisations, staff, customers, payment accounts, beneficiaries."""
+
+from __future__ import annotations
+
+from apps.accounts.commands.beneficiaries import AddBeneficiary, RemoveBeneficiary
+from apps.accounts.commands.customers import ChangeCustomer, CreateCustomer, CreateCustomerLogin
+from apps.accounts.commands.organisations import OpenOrganisation
+from apps.accounts.commands.staff import ChangeStaffRole, CreateStaffUser, DisableStaffUser, DisableUser
+from apps.accounts.domain import BadIban, clean_iban, clean_name, issue_iban
+from apps.accounts.models import Beneficiary, CustomerLogin, Organisation, Party, PaymentAccount, User
+from apps.accounts.queries import (
+    NoOperator,
+    account_data,
+    beneficiaries,
+    customer,
+    customer_data,
+    customer_login,
+    customers,
+    customers_matching,
+    is_trusted,
+    lock_payment_account,
+    masked_iban,
+    operator,
+    organisation,
+    organisation_data,
+    payment_account,
+    payment_account_by_iban,
+    payment_account_by_ledger_account,
+    payment_accounts,
+    staff_actor,
+    user_by_public_id,
+)
+from apps.accounts.roles import ROLES, Role, permissions_of
+
+__all__ = [
+    "ROLES", "AddBeneficiary", "BadIban", "Beneficiary", "ChangeCustomer", "ChangeStaffRole",
+    "CreateCustomer", "CreateCustomerLogin", "CreateStaffUser", "CustomerLogin", "DisableStaffUser",
+    "DisableUser", "NoOperator", "OpenOrganisation", "Organisation", "Party", "PaymentAccount",
+    "RemoveBeneficiary", "Role", "User", "account_data", "beneficiaries", "clean_iban", "clean_name",
+    "customer", "customer_data", "customer_login", "customers", "customers_matching", "is_trusted",
+    "issue_iban", "lock_payment_account", "masked_iban", "operator", "organisation",
+    "organisation_data", "payment_account", "payment_account_by_iban",
+    "payment_account_by_ledger_account", "payment_accounts", "permissions_of", "staff_actor",
+    "user_by_public_id",
+]
