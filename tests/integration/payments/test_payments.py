@@ -227,6 +227,7 @@ class TestAPayout:
         assert merchant.balance(0).available == 100_000
 
     def test_goes_out_in_a_file_is_accepted_and_settles(self, merchant, tmp_path):
+        export(tmp_path)  # what other tests have left approved
         before = (posted(route().clearing_out_id), posted(route().cash_id))
         answer = payout(merchant)
 
