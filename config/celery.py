@@ -66,7 +66,8 @@ def _transport_options(broker: str, folder: Path) -> dict[str, Any]:
     return {"confirm_publish": True, "connect_timeout": 3}
 
 
-def _configuration(broker: str) -> dict[str, Any]:
+def configuration(broker: str) -> dict[str, Any]:
+    """Give Celery's settings for one broker."""
     # The filesystem transport has no fan-out worth the name, so nothing is asked of the workers through it.
     local = urlsplit(broker).scheme == "filesystem"
     return {
@@ -104,7 +105,7 @@ def _configuration(broker: str) -> dict[str, Any]:
 warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
 
 app = Celery("bezant")
-app.conf.update(_configuration(settings.CELERY_BROKER_URL))
+app.conf.update(configuration(settings.CELERY_BROKER_URL))
 app.autodiscover_tasks()
 
 
