@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.core.errors import Invalid
+from apps.core import tenancy
+from apps.core.errors import Invalid, NotFound
 from apps.core.ids import BadId, parse_public_id, public_id
 from apps.webhooks.models import InboxEvent
 
@@ -194,3 +195,23 @@ def requeue(direction: str, letter_id: UUID, *, at: datetime) -> bool:
             status=InboxEvent.Status.RETRY, attempts=0, next_at=at, finished_at=None
         )
     )
+
+
+def organisation_of(direction: str, letter_id: UUID) -> UUID:
+    """Find whose letter it is, in a scope of its own. Raises NotFound."""
+    table = "webhooks_inboxevent" if direction == "in" else "webhooks_delivery"
+    with tenancy.scope(tenancy.PLATFORM), connection.cursor() as cursor:
+        cursor.execute(f"SELECT organisation_id FROM {table} WHERE id = %s", [letter_id])
+        row = cursor.fetchone()
+    if row is None:
+        raise NotFound(dead_letter=public(direction, letter_id))
+    organisation_id: UUID = row[0]
+    return organisation_id
+
+
+def organisations(direction: str, filters: dict[str, Any]) -> list[UUID]:
+    """Name the organisations that have matching dead letters. Needs an open scope."""
+    part, values = _where(direction, filters)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT organisation_id FROM {part} l ORDER BY 1", values)
+        return [row[0] for row in cursor.fetchall()]

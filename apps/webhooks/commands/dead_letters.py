@@ -26,7 +26,7 @@ class ResendDelivery(Command):
     reason: str = "asked for by the owner"
 
 
-@handles(ResendDelivery, name="webhooks.resend_delivery", version=1, permission="webhooks.manage")
+@handles(ResendDelivery, name="webhooks.resend_delivery", version=1, permission="webhooks.write")
 def resend_delivery(command: ResendDelivery, context: Context) -> dict[str, Any]:
     """Queue the delivery again. Raises NotFound, Conflict while it is queued already, Invalid."""
     require_reason(command.reason)
@@ -48,7 +48,7 @@ class DiscardDelivery(Command):
     reason: str
 
 
-@handles(DiscardDelivery, name="webhooks.discard_delivery", version=1, permission="webhooks.replay")
+@handles(DiscardDelivery, name="webhooks.discard_delivery", version=1, permission="events.replay")
 def discard_delivery(command: DiscardDelivery, context: Context) -> dict[str, Any]:
     """Take the delivery off the list of dead letters. Raises NotFound, Conflict, Invalid."""
     require_reason(command.reason)
@@ -72,7 +72,7 @@ class StartReplay(Command):
     rate_per_s: int = 50
 
 
-@handles(StartReplay, name="webhooks.start_replay", version=1, permission="webhooks.replay")
+@handles(StartReplay, name="webhooks.start_replay", version=1, permission="events.replay")
 def start_replay(command: StartReplay, context: Context) -> dict[str, Any]:
     """Return the job's id and how many letters it has. Raises Invalid, Conflict when there are none."""
     require_reason(command.reason)
@@ -115,7 +115,7 @@ class SteerReplay(Command):
     to: str  # paused, running, cancelled
 
 
-@handles(SteerReplay, name="webhooks.steer_replay", version=1, permission="webhooks.replay")
+@handles(SteerReplay, name="webhooks.steer_replay", version=1, permission="events.replay")
 def steer_replay(command: SteerReplay, context: Context) -> dict[str, Any]:
     """Return the job's state. Raises NotFound, Conflict when it has ended, Invalid."""
     if command.to not in (ReplayJob.State.PAUSED, ReplayJob.State.RUNNING, ReplayJob.State.CANCELLED):
@@ -140,7 +140,7 @@ class AdvanceReplay(Command):
     job_id: UUID
 
 
-@handles(AdvanceReplay, name="webhooks.advance_replay", version=1, permission="webhooks.replay")
+@handles(AdvanceReplay, name="webhooks.advance_replay", version=1, permission="events.replay")
 def advance_replay(command: AdvanceReplay, context: Context) -> dict[str, Any]:
     """Replay a tick's worth and remember how far the job came, in the same transaction.
 

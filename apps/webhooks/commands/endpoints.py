@@ -58,7 +58,7 @@ class CreateEndpoint(Command):
     server_ca: str = ""
 
 
-@handles(CreateEndpoint, name="webhooks.create_endpoint", version=1, permission="webhooks.manage")
+@handles(CreateEndpoint, name="webhooks.create_endpoint", version=1, permission="webhooks.write")
 def create_endpoint(command: CreateEndpoint, context: Context) -> dict[str, Any]:
     """Return the endpoint's id; its secret is read apart, since answers are stored.
 
@@ -104,7 +104,7 @@ class ChangeEndpoint(Command):
     server_ca: str | None = None
 
 
-@handles(ChangeEndpoint, name="webhooks.change_endpoint", version=1, permission="webhooks.manage")
+@handles(ChangeEndpoint, name="webhooks.change_endpoint", version=1, permission="webhooks.write")
 def change_endpoint(command: ChangeEndpoint, context: Context) -> dict[str, Any]:
     """Return the endpoint's id. Whether it keeps order is fixed: the queue's rows depend on it.
 
@@ -136,9 +136,7 @@ class RotateEndpointSecret(Command):
     signature: str = ""
 
 
-@handles(
-    RotateEndpointSecret, name="webhooks.rotate_endpoint_secret", version=1, permission="webhooks.manage"
-)
+@handles(RotateEndpointSecret, name="webhooks.rotate_endpoint_secret", version=1, permission="webhooks.write")
 def rotate_endpoint_secret(command: RotateEndpointSecret, context: Context) -> dict[str, Any]:
     """Return when the older secrets end. Raises NotFound, Invalid, TooManySecrets."""
     endpoint = _locked(command.endpoint_id, command.organisation_id)
@@ -166,7 +164,7 @@ class DisableEndpoint(Command):
     cause: str = "owner"  # owner, failing, gone
 
 
-@handles(DisableEndpoint, name="webhooks.disable_endpoint", version=1, permission="webhooks.manage")
+@handles(DisableEndpoint, name="webhooks.disable_endpoint", version=1, permission="webhooks.write")
 def disable_endpoint(command: DisableEndpoint, context: Context) -> dict[str, Any]:
     """Return the endpoint's state; an endpoint that is disabled already stays as it is. Raises NotFound."""
     endpoint = _locked(command.endpoint_id, command.organisation_id)
@@ -194,7 +192,7 @@ class EnableEndpoint(Command):
     replay_since: datetime | None = None
 
 
-@handles(EnableEndpoint, name="webhooks.enable_endpoint", version=1, permission="webhooks.manage")
+@handles(EnableEndpoint, name="webhooks.enable_endpoint", version=1, permission="webhooks.write")
 def enable_endpoint(command: EnableEndpoint, context: Context) -> dict[str, Any]:
     """Return how many events were queued to catch up (10,000 at most). Raises NotFound."""
     endpoint = _locked(command.endpoint_id, command.organisation_id)
@@ -245,7 +243,7 @@ class SendTestEvent(Command):
     endpoint_id: UUID
 
 
-@handles(SendTestEvent, name="webhooks.send_test_event", version=1, permission="webhooks.manage")
+@handles(SendTestEvent, name="webhooks.send_test_event", version=1, permission="webhooks.write")
 def send_test_event(command: SendTestEvent, context: Context) -> dict[str, Any]:
     """Return the endpoint's id. Raises NotFound, Conflict for an endpoint that is disabled."""
     endpoint = _locked(command.endpoint_id, command.organisation_id)
@@ -264,7 +262,7 @@ class TellOfFailing(Command):
     failing_for_h: int
 
 
-@handles(TellOfFailing, name="webhooks.tell_of_failing", version=1, permission="webhooks.manage")
+@handles(TellOfFailing, name="webhooks.tell_of_failing", version=1, permission="webhooks.write")
 def tell_of_failing(command: TellOfFailing, context: Context) -> dict[str, Any]:
     """Tell of it by an event, which the notifications react to. Raises NotFound."""
     endpoint = _locked(command.endpoint_id, command.organisation_id)

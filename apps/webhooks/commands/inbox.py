@@ -68,8 +68,11 @@ def apply_to_payments(row: InboxEvent, context: Context) -> Effect:
     inner = row.payload.get("data") if row.provider in _ENVELOPED else row.payload
     answer = context.run(
         payments.ApplyProviderEvent(
-            organisation_id=row.organisation_id, provider=row.provider, event_id=row.event_id,
-            event_type=row.event_type, payload=inner if isinstance(inner, dict) else {},
+            organisation_id=row.organisation_id,
+            provider=row.provider,
+            event_id=row.event_id,
+            event_type=row.event_type,
+            payload=inner if isinstance(inner, dict) else {},
             occurred_at=row.occurred_at or row.received_at,
         )
     )
@@ -154,7 +157,7 @@ class ReplayInboxEvent(Command):
     reason: str
 
 
-@handles(ReplayInboxEvent, name="webhooks.replay_inbox_event", version=1, permission="webhooks.replay")
+@handles(ReplayInboxEvent, name="webhooks.replay_inbox_event", version=1, permission="events.replay")
 def replay_inbox_event(command: ReplayInboxEvent, context: Context) -> dict[str, Any]:
     """Make the event due again with all its tries. Raises NotFound, Conflict, Invalid."""
     row = _locked(command.inbox_event_id, command.organisation_id)
@@ -175,7 +178,7 @@ class DiscardInboxEvent(Command):
     reason: str
 
 
-@handles(DiscardInboxEvent, name="webhooks.discard_inbox_event", version=1, permission="webhooks.replay")
+@handles(DiscardInboxEvent, name="webhooks.discard_inbox_event", version=1, permission="events.replay")
 def discard_inbox_event(command: DiscardInboxEvent, context: Context) -> dict[str, Any]:
     """Take the event off the list of dead letters. Raises NotFound, Conflict, Invalid."""
     row = _locked(command.inbox_event_id, command.organisation_id)

@@ -29,7 +29,7 @@ class AddSource(Command):
     config: dict[str, Any] = field(default_factory=dict)
 
 
-@handles(AddSource, name="webhooks.add_source", version=1, permission="webhooks.manage")
+@handles(AddSource, name="webhooks.add_source", version=1, permission="webhooks.write")
 def add_source(command: AddSource, context: Context) -> dict[str, Any]:
     """Return the source's id and path; a secret is never a part of an answer, since answers are stored.
 
@@ -64,7 +64,7 @@ class RollSourceSecret(Command):
     overlap_s: int = 86_400
 
 
-@handles(RollSourceSecret, name="webhooks.roll_source_secret", version=1, permission="webhooks.manage")
+@handles(RollSourceSecret, name="webhooks.roll_source_secret", version=1, permission="webhooks.write")
 def roll_source_secret(command: RollSourceSecret, context: Context) -> dict[str, Any]:
     """Return when the older secrets end. Raises NotFound, Invalid."""
     source = _locked(command)
@@ -88,7 +88,7 @@ class SwitchSource(Command):
     active: bool
 
 
-@handles(SwitchSource, name="webhooks.switch_source", version=1, permission="webhooks.manage")
+@handles(SwitchSource, name="webhooks.switch_source", version=1, permission="webhooks.write")
 def switch_source(command: SwitchSource, context: Context) -> dict[str, Any]:
     """Return the new state. Raises NotFound."""
     source = _locked(command)

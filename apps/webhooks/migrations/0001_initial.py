@@ -263,7 +263,11 @@ class Migration(migrations.Migration):
                     models.Index(
                         condition=models.Q(("status", "dead")), fields=["id"], name="webhooks_inbox_dead"
                     ),
-                    models.Index(fields=["object_key", "id"], name="webhooks_inbox_object"),
+                    models.Index(
+                        condition=models.Q(("status", "applied")),
+                        fields=["reason", "id"],
+                        name="webhooks_inbox_object",
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(

@@ -128,8 +128,10 @@ class InboxEvent(TenantModel):
             ),
             # The list of dead letters.
             models.Index(fields=["id"], condition=Q(status="dead"), name="webhooks_inbox_dead"),
-            # The events of one object, for its timeline.
-            models.Index(fields=["object_key", "id"], name="webhooks_inbox_object"),
+            # What an object of ours was made by, for its timeline: `reason` of an applied event names it.
+            models.Index(
+                fields=["reason", "id"], condition=Q(status="applied"), name="webhooks_inbox_object"
+            ),
         ]
 
     def __str__(self) -> str:

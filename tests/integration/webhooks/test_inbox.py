@@ -22,6 +22,7 @@ from apps.webhooks.domain.schedule import INBOX_ATTEMPTS_MAX
 from apps.webhooks.sources import forget_sources
 from tests.integration.webhooks.conftest import ACTOR, SECRET, event_body, make_due, sql
 
+
 def NOW():
     return datetime.now(UTC)
 
@@ -241,7 +242,7 @@ class TestWork:
 
     def test_a_collision_uses_up_no_try(self, provider, applier):
         def busy(row, context):
-            raise Busy()
+            raise Busy
 
         applier.behave = busy
         provider.send("evt-1")

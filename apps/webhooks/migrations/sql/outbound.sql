@@ -22,6 +22,8 @@ CREATE TABLE webhooks_delivery (
 CREATE INDEX webhooks_delivery_org ON webhooks_delivery (organisation_id, id);
 CREATE INDEX webhooks_delivery_endpoint ON webhooks_delivery (endpoint_id, id);
 CREATE INDEX webhooks_delivery_event ON webhooks_delivery (event_id);
+-- The timeline of one object.
+CREATE INDEX webhooks_delivery_object ON webhooks_delivery (object_id);
 -- The list of dead letters.
 CREATE INDEX webhooks_delivery_dead ON webhooks_delivery (id) WHERE status = 'dead';
 
