@@ -175,12 +175,15 @@ def _prepare(environ: dict[str, str]) -> None:
     if environ.get("SANDBOX", "yes") == "no":
         return
     if any(ROOT.glob("apps/*/management/commands/load_sandbox.py")):
-        say("Loading the sandbox, unless that was done before.")
-        _manage("load_sandbox", environ=environ)
+        say("Loading the sandbox, once (SANDBOX=no leaves it out).")
+        _manage("load_sandbox", environ=environ, shown=True)
 
 
-def _manage(*arguments: str, environ: dict[str, str]) -> None:
-    """Run one manage.py command, keeping what it prints. Raises Unavailable with its last line."""
+def _manage(*arguments: str, environ: dict[str, str], shown: bool = False) -> None:
+    """Run one manage.py command, keeping what it prints, or only its errors when the rest is shown.
+
+    Raises Unavailable with its last line.
+    """
     log = VAR / "log" / f"{arguments[0]}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:

@@ -71,7 +71,8 @@ class Supervisor:
                 start_new_session=True,
             )
             self.running[program.name] = process
-            self.record.write_text(json.dumps([each.pid for each in self.running.values()]), encoding="ascii")
+            groups = {name: each.pid for name, each in self.running.items()}
+            self.record.write_text(json.dumps(groups), encoding="ascii")
             threading.Thread(target=self._show, args=(program.name, index, process), daemon=True).start()
 
     def stop_on_signals(self) -> None:
@@ -137,8 +138,8 @@ def stop_recorded(record: Path, *, marker: str) -> None:
     since the group's number may long belong to somebody else.
     """
     try:
-        groups = [int(group) for group in json.loads(record.read_text(encoding="ascii"))]
-    except (OSError, ValueError, TypeError):
+        groups = [int(group) for group in json.loads(record.read_text(encoding="ascii")).values()]
+    except (OSError, ValueError, TypeError, AttributeError):
         groups = []
     for group in groups:
         for kind, patience_s in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):

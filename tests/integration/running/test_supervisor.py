@@ -99,7 +99,7 @@ class TestStopRecorded:
 
     def test_leaves_a_stranger_that_has_the_number_now(self, tmp_path: Path) -> None:
         stranger = subprocess.Popen(["sleep", "300"], start_new_session=True)
-        (tmp_path / "run.json").write_text(json.dumps([stranger.pid]))
+        (tmp_path / "run.json").write_text(json.dumps({"web": stranger.pid}))
         try:
             stop_recorded(tmp_path / "run.json", marker="BEZANT_RUN=/here")
 
