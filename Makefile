@@ -15,13 +15,15 @@ setup: _dev ## make the virtual environment .venv with everything to run and tes
 run: _run ## run the platform: database, web, worker, beat, relay (Ctrl-C stops all)
 	@exec $(PY) -m config.run
 
-test: static ## every test, with a database of its own
-	@$(PYTEST) -n $(TEST_WORKERS) --maxprocesses 2
+test: _dev ## the static checks and every test, with a database of its own
+	@$(MAKE) --no-print-directory static || failed=yes; \
+	$(PYTEST) -n $(TEST_WORKERS) && [ -z "$$failed" ] || \
+	{ [ -z "$$failed" ] || echo "The static checks, at the beginning, failed."; exit 1; }
 
 check: _dev ## the quick part: lint, types, contracts, migrations, unit tests
 	@$(MAKE) --no-print-directory -k -j 2 -O types unit lint contracts migrations
 
-full: static ## everything `make test` runs, and what is too heavy for it
+full: static ## everything `make test` runs, and what is too heavy for it (not `make bench`)
 	@$(PYTEST) -n $(TEST_WORKERS) -m "not bench" --timeout 1800
 
 chaos: _dev ## kill processes and pull plugs, and see that the books still balance
