@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.core.ratelimit import Limit
 from config import env
 
 REST_FRAMEWORK = {
@@ -34,3 +35,33 @@ OAUTH2_PROVIDER_GRANT_MODEL = "authz.Grant"
 OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "authz.AccessToken"  # noqa: S105  # a model
 OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "authz.RefreshToken"  # noqa: S105  # a model
 OAUTH2_PROVIDER_ID_TOKEN_MODEL = "authz.IDToken"  # noqa: S105  # a model
+
+WEB_PROCESSES = env.number("WEB_PROCESSES", 2)
+PROXY_ADDRESSES = frozenset(env.words("PROXIES"))
+"""Our own proxies: only what they say of a caller's address is believed."""
+
+
+def _limit(name: str, *, per_s: int, count: int, burst: int, strict: bool = False) -> Limit:
+    """Make a limit; `RATE_LIMIT_<NAME>` sets how many requests in its time, its burst growing with it."""
+    wanted = env.number(f"RATE_LIMIT_{name.upper()}", count)
+    return Limit(name, wanted, per_s, max(1, burst * wanted // count), strict)
+
+
+_API = _limit("api", count=1_000, per_s=1, burst=2_000)
+_MONEY = _limit(
+    "money", count=500, per_s=1, burst=1_000, strict=env.flag("RATE_LIMIT_STRICT", default=False)
+)
+_TOKENS = _limit("tokens", count=50, per_s=1, burst=200)
+_LOGIN = _limit("login", count=30, per_s=60, burst=30)
+_INBOUND = _limit("inbound", count=1_000, per_s=1, burst=2_000)
+# The first that fits counts: beginning of the path, methods (none named: all), limit.
+RATE_LIMITS: list[tuple[str, tuple[str, ...], Limit]] = [
+    ("/webhooks/in/", ("POST",), _INBOUND),
+    ("/api/v1/payments", ("POST",), _MONEY),
+    ("/api/v1/refunds", ("POST",), _MONEY),
+    ("/api/", (), _API),
+    ("/oauth/", (), _TOKENS),
+    ("/psd2/", (), _API),
+    ("/psu/", ("POST",), _LOGIN),
+    ("/console/login", ("POST",), _LOGIN),
+]
