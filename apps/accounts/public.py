@@ -5,6 +5,13 @@ from __future__ import annotations
 from apps.accounts.commands.beneficiaries import AddBeneficiary, RemoveBeneficiary
 from apps.accounts.commands.customers import ChangeCustomer, CreateCustomer, CreateCustomerLogin
 from apps.accounts.commands.organisations import OpenOrganisation
+from apps.accounts.commands.payment_accounts import (
+    BlockPaymentAccount,
+    ClosePaymentAccount,
+    IbanTaken,
+    OpenPaymentAccount,
+    UnblockPaymentAccount,
+)
 from apps.accounts.commands.staff import ChangeStaffRole, CreateStaffUser, DisableStaffUser, DisableUser
 from apps.accounts.domain import BadIban, clean_iban, clean_name, issue_iban
 from apps.accounts.models import Beneficiary, CustomerLogin, Organisation, Party, PaymentAccount, User
@@ -33,10 +40,11 @@ from apps.accounts.queries import (
 from apps.accounts.roles import ROLES, Role, permissions_of
 
 __all__ = [
-    "ROLES", "AddBeneficiary", "BadIban", "Beneficiary", "ChangeCustomer", "ChangeStaffRole",
+    "ROLES", "AddBeneficiary", "BadIban", "Beneficiary", "BlockPaymentAccount", "ChangeCustomer",
+    "ChangeStaffRole", "ClosePaymentAccount",
     "CreateCustomer", "CreateCustomerLogin", "CreateStaffUser", "CustomerLogin", "DisableStaffUser",
-    "DisableUser", "NoOperator", "OpenOrganisation", "Organisation", "Party", "PaymentAccount",
-    "RemoveBeneficiary", "Role", "User", "account_data", "beneficiaries", "clean_iban", "clean_name",
+    "DisableUser", "IbanTaken", "NoOperator", "OpenOrganisation", "OpenPaymentAccount", "Organisation", "Party", "PaymentAccount",
+    "RemoveBeneficiary", "Role", "UnblockPaymentAccount", "User", "account_data", "beneficiaries", "clean_iban", "clean_name",
     "customer", "customer_data", "customer_login", "customers", "customers_matching", "is_trusted",
     "issue_iban", "lock_payment_account", "masked_iban", "operator", "organisation",
     "organisation_data", "payment_account", "payment_account_by_iban",

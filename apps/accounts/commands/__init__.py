@@ -3,9 +3,16 @@
 from apps.accounts.commands.beneficiaries import AddBeneficiary, RemoveBeneficiary
 from apps.accounts.commands.customers import ChangeCustomer, CreateCustomer, CreateCustomerLogin
 from apps.accounts.commands.organisations import OpenOrganisation
+from apps.accounts.commands.payment_accounts import (
+    BlockPaymentAccount,
+    ClosePaymentAccount,
+    OpenPaymentAccount,
+    UnblockPaymentAccount,
+)
 from apps.accounts.commands.staff import ChangeStaffRole, CreateStaffUser, DisableUser
 
 __all__ = [
-    "AddBeneficiary", "ChangeCustomer", "ChangeStaffRole", "CreateCustomer", "CreateCustomerLogin",
-    "CreateStaffUser", "DisableUser", "OpenOrganisation", "RemoveBeneficiary",
+    "AddBeneficiary", "BlockPaymentAccount", "ChangeCustomer", "ChangeStaffRole", "ClosePaymentAccount",
+    "CreateCustomer", "CreateCustomerLogin", "CreateStaffUser", "DisableUser", "OpenOrganisation",
+    "OpenPaymentAccount", "RemoveBeneficiary", "UnblockPaymentAccount",
 ]

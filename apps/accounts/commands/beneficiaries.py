@@ -31,6 +31,7 @@ class AddBeneficiary(Command):
 @handles(AddBeneficiary, name="accounts.add_beneficiary", version=1, permission="customers.write")
 def add_beneficiary(command: AddBeneficiary, context: Context) -> dict[str, Any]:
     """Save the payee. Raises BadIban, Invalid, NotFound, BeneficiaryExists; Conflict for an erased customer."""
+    assert command.organisation_id is not None
     if command.customer_id is not None:
         queries.customer(command.customer_id)
     iban, key = domain.clean_iban(command.iban), context.new_id()

@@ -45,6 +45,7 @@ class CreateCustomer(Command):
 @handles(CreateCustomer, name="accounts.create_customer", version=1, permission="customers.write")
 def create_customer(command: CreateCustomer, context: Context) -> dict[str, Any]:
     """Save the customer, sealed under a key of its own. Raises Invalid naming the field."""
+    assert command.organisation_id is not None
     if command.kind not in Party.Kind.values:
         raise Invalid(field="kind", known=Party.Kind.values)
     row = Party(
