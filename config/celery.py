@@ -25,6 +25,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
+from config import folder_broker
+
 QUEUES = ("default", "webhooks", "payments", "reconciliation")
 HEARTBEAT_S = 10
 # Redelivered this often, a message has killed that many workers; RabbitMQ then drops it.
@@ -101,6 +103,7 @@ def configuration(broker: str) -> dict[str, Any]:
     }
 
 
+folder_broker.use_for_folders()
 # The danger meant is pickled tasks, which `accept_content` shuts out; containers run as root.
 warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
 
