@@ -54,12 +54,11 @@ CREATE TABLE ledger.balance (
     -- The time of the latest entry: the next one is never recorded before it, even when
     -- the clock steps back, so entries are in order of time and of version alike.
     recorded_at timestamptz NOT NULL,
-    -- A comparison with NULL (no limit) does not fail a CHECK.
-    CONSTRAINT balance_held CHECK (held >= 0),
-    CONSTRAINT balance_floor CHECK (posted - held >= floor),
-    CONSTRAINT balance_ceiling CHECK (posted <= ceiling),
-    CONSTRAINT balance_frozen CHECK (version = frozen_version),
-    CONSTRAINT balance_closed CHECK (NOT closed OR (posted = 0 AND held = 0))
+    -- One CHECK, since each is parsed anew by every statement. A comparison with NULL (no
+    -- limit, not frozen) does not fail it.
+    CONSTRAINT balance_limits CHECK (
+        held >= 0 AND posted - held >= floor AND posted <= ceiling AND version = frozen_version
+        AND (NOT closed OR (posted = 0 AND held = 0)))
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 -- The log, part one: a row for every thing that happened to money or to a hold. A CHECK is
@@ -89,8 +88,6 @@ CREATE TABLE ledger.journal (
 ) PARTITION BY RANGE (seq);
 -- Journals of one payment: the way from a business object to its books.
 CREATE INDEX journal_reference ON ledger.journal (reference, seq) WHERE reference <> '';
-CREATE INDEX journal_reverses ON ledger.journal (reverses_seq) WHERE reverses_seq IS NOT NULL;
-CREATE INDEX journal_hold ON ledger.journal (hold_id, seq) WHERE hold_id IS NOT NULL;
 
 -- The log, part two: two-sided rows. An unbalanced book cannot be written down.
 -- There is no foreign key to account: the posting function has locked both balance rows,

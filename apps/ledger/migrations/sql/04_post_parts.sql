@@ -79,7 +79,7 @@ END $$;
 CREATE FUNCTION ledger.write_holds(
     p_codes smallint[], p_seqs bigint[], p_action smallint[], p_organisation uuid[], p_account bigint[],
     p_counter bigint[], p_expires timestamptz[], p_reference text[], p_hold bigint[], p_delta bigint[],
-    p_lines int[], p_amount bigint[], p_starts int[]
+    p_lines int[], p_amount bigint[]
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_catalog, pg_temp AS $$
 BEGIN
@@ -99,8 +99,9 @@ BEGIN
                    sum(CASE WHEN u.action = 4 THEN -u.delta - taken.amount
                             WHEN u.action IN (5, 6) THEN -u.delta ELSE 0 END) AS released,
                    max(CASE WHEN u.action = 3 THEN u.expires END) AS expires
-              FROM unnest(p_codes, p_action, p_hold, p_delta, p_expires, p_lines, p_starts)
-                   u(code, action, hold, delta, expires, lines, start)
+              FROM (SELECT *, sum(w.lines) OVER (ORDER BY w.place) - w.lines + 1 AS start
+                      FROM unnest(p_codes, p_action, p_hold, p_delta, p_expires, p_lines) WITH ORDINALITY
+                           w(code, action, hold, delta, expires, lines, place)) u
               CROSS JOIN LATERAL (SELECT coalesce(sum(x), 0)::bigint AS amount
                                     FROM unnest(p_amount[u.start:u.start + u.lines - 1]) x) taken
              WHERE u.code = 0 AND u.action BETWEEN 3 AND 6
@@ -110,15 +111,15 @@ END $$;
 
 -- Counts what has been reversed of each original line.
 CREATE FUNCTION ledger.write_reversed(
-    p_line_seq bigint[], p_line_reverses smallint[], p_amount bigint[], p_original int[], p_original_seq bigint[]
+    p_line_reverses smallint[], p_amount bigint[], p_original int[], p_original_seq bigint[]
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = ledger, pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO reversed AS t (seq, line, organisation_id, amount, reversed)
     SELECT p.seq, p.line, p.organisation_id, p.amount, sum(u.amount)
-      FROM unnest(p_line_seq, p_line_reverses, p_amount, p_original) u(seq, line, amount, original)
+      FROM unnest(p_line_reverses, p_amount, p_original) u(line, amount, original)
       JOIN posting p ON p.seq = p_original_seq[u.original] AND p.line = u.line AND p.seq = ANY(p_original_seq)
-     WHERE u.seq IS NOT NULL AND u.original IS NOT NULL
+     WHERE u.original IS NOT NULL
      GROUP BY p.seq, p.line, p.organisation_id, p.amount
     ON CONFLICT (seq, line) DO UPDATE SET reversed = t.reversed + excluded.reversed;
 END $$;

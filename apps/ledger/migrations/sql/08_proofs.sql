@@ -106,8 +106,7 @@ WITH entry AS MATERIALIZED (
        AND NOT EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'immutable' AND t.tgenabled IN ('O', 'A'))
     UNION ALL
     SELECT 'constraints_stand', jsonb_build_object('constraint', w.name)
-      FROM unnest(ARRAY['balance_held', 'balance_floor', 'balance_ceiling', 'balance_frozen', 'balance_closed',
-                        'hold_not_exceeded', 'reversed_within_original', 'posting_two_sided']) w(name)
+      FROM unnest(ARRAY['balance_limits', 'hold_not_exceeded', 'reversed_within_original', 'posting_two_sided']) w(name)
      WHERE NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conname = w.name AND k.convalidated
                         AND k.connamespace = 'ledger'::regnamespace)
     UNION ALL
