@@ -13,8 +13,8 @@ REJECTIONS_KEPT_DAYS = 7
 
 def keep() -> dict[str, int]:
     """Do all of it; every part may be done twice. Returns what was done, by name."""
-    history_days = int(getattr(settings, "WEBHOOK_HISTORY_DAYS", 90))
-    bodies_days = int(getattr(settings, "WEBHOOK_BODIES_DAYS", 400))
+    history_days = settings.WEBHOOK_HISTORY_DAYS
+    bodies_days = settings.WEBHOOK_BODIES_DAYS
     with tenancy.scope(tenancy.PLATFORM), connection.cursor() as cursor:
         return {
             "partitions_made": _one(cursor, "SELECT webhooks_make_partitions(current_date, %s)", DAYS_AHEAD),

@@ -13,7 +13,7 @@ _PLACES = {"inbox": 7_100_000, "deliveries": 7_200_000, "replays": 7_300_000}
 
 def places(kind: str) -> int:
     """Tell how many workers of the kind may work at once."""
-    return 1 if kind == "replays" else int(getattr(settings, "WEBHOOK_WORKERS", 2))
+    return 1 if kind == "replays" else int(settings.WEBHOOK_WORKERS)
 
 
 @contextmanager

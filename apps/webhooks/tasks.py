@@ -6,19 +6,21 @@ from typing import Any
 
 from celery import shared_task
 
-WORK_S = 20.0
-LINGER_S = 2.0
+WORK_S = 5.0
+LINGER_S = 1.0
 
 
 @shared_task(name="webhooks.work_inbox", queue="webhooks")
 def work_inbox(**_: Any) -> None:
     """Apply provider events that are due."""
+    from django.conf import settings
+
     from apps.webhooks import inbox
     from apps.webhooks.slots import slot
 
     with slot("inbox") as free:
         if free:
-            inbox.work(work_s=WORK_S, linger_s=LINGER_S)
+            inbox.work(work_s=WORK_S, linger_s=LINGER_S, lease_s=settings.WEBHOOK_LEASE_S)
 
 
 @shared_task(name="webhooks.send_deliveries", queue="webhooks")

@@ -48,9 +48,7 @@ def _limit(name: str, *, per_s: int, count: int, burst: int, strict: bool = Fals
 
 
 _API = _limit("api", count=1_000, per_s=1, burst=2_000)
-_MONEY = _limit(
-    "money", count=500, per_s=1, burst=1_000, strict=env.flag("RATE_LIMIT_STRICT", default=False)
-)
+_MONEY = _limit("money", count=500, per_s=1, burst=1_000, strict=env.flag("RATE_LIMIT_STRICT", default=False))
 _TOKENS = _limit("tokens", count=50, per_s=1, burst=200)
 _LOGIN = _limit("login", count=30, per_s=60, burst=30)
 _INBOUND = _limit("inbound", count=1_000, per_s=1, burst=2_000)

@@ -16,8 +16,10 @@ WEBHOOK_ALLOW_LOCAL = env.flag("WEBHOOK_ALLOW_LOCAL", default=False)
 """Send webhooks to http and to addresses of this machine too: for development, never where strangers register."""
 WEBHOOK_PROXY = env.text("WEBHOOK_PROXY")
 """An egress proxy (http://host:port) that all deliveries leave through, for a static address; it must guard too."""
-WEBHOOK_WORKERS = env.number("WEBHOOK_WORKERS", 2)
+WEBHOOK_WORKERS = env.number("WEBHOOK_WORKERS", 1)
 """How many workers of each kind (inbox, deliveries) may work at once, over all machines."""
+WEBHOOK_LEASE_S = env.number("WEBHOOK_LEASE_S", 60)
+"""How long a worker has for what it has claimed, before another one takes over."""
 WEBHOOK_HISTORY_DAYS = env.number("WEBHOOK_HISTORY_DAYS", 90)
 WEBHOOK_BODIES_DAYS = env.number("WEBHOOK_BODIES_DAYS", 400)
 

@@ -297,7 +297,7 @@ def _add_secret(endpoint: Endpoint, kind: str, context: Context) -> None:
 def _check(command: CreateEndpoint | ChangeEndpoint) -> None:
     """Refuse values that an endpoint cannot have. Raises BadUrl, Invalid with the field."""
     if command.url is not None:
-        check_url(command.url, allow_local=bool(getattr(settings, "WEBHOOK_ALLOW_LOCAL", False)))
+        check_url(command.url, allow_local=settings.WEBHOOK_ALLOW_LOCAL)
     if command.description is not None and (len(command.description) > 200 or "\x00" in command.description):
         raise Invalid(field="description", characters_max=200)
     filters = command.event_filters

@@ -152,8 +152,9 @@ def pump_from_settings(*, work_s: float, linger_s: float, **options: Any) -> Pum
     from django.conf import settings
 
     sender = Sender(
-        allow_local=bool(getattr(settings, "WEBHOOK_ALLOW_LOCAL", False)),
-        proxy=str(getattr(settings, "WEBHOOK_PROXY", "")),
+        allow_local=settings.WEBHOOK_ALLOW_LOCAL,
+        proxy=settings.WEBHOOK_PROXY,
         in_flight_max=options.get("in_flight_max", IN_FLIGHT_MAX),
     )
-    return Pump(sender=sender, work_s=work_s, linger_s=linger_s, **options)
+    claimer = Claimer(lease_s=settings.WEBHOOK_LEASE_S)
+    return Pump(sender=sender, work_s=work_s, linger_s=linger_s, claimer=claimer, **options)

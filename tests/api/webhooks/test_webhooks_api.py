@@ -31,7 +31,9 @@ class Caller:
 
     def send(self, method, path, body=None, key=None):
         return getattr(self.http, method)(
-            f"/api/v1/{path}", body if body is not None else {}, format="json",
+            f"/api/v1/{path}",
+            body if body is not None else {},
+            format="json",
             headers={"Idempotency-Key": key or str(uuid.uuid4())},
         )
 
@@ -63,7 +65,9 @@ class TestEndpoints:
         told = created(caller)
 
         with tenancy.scope(organisation_id):
-            stored = [json.dumps(one.answer) for one in StoredAnswer.objects.filter(organisation_id=organisation_id)]
+            stored = [
+                json.dumps(one.answer) for one in StoredAnswer.objects.filter(organisation_id=organisation_id)
+            ]
         assert stored and not any(told["secrets"][0]["secret"] in one for one in stored)
 
     def test_the_same_key_gives_the_same_endpoint(self, caller):
@@ -93,10 +97,18 @@ class TestEndpoints:
         refused = caller.post(f"webhook-endpoints/{key}/test")
         enabled = caller.post(f"webhook-endpoints/{key}/enable", {"replay_since": "2026-01-01T00:00:00Z"})
 
-        assert (changed.status_code, changed.json()["url"], changed.json()["rate_per_s"]) == (200, URL + "/2", 5)
+        assert (changed.status_code, changed.json()["url"], changed.json()["rate_per_s"]) == (
+            200,
+            URL + "/2",
+            5,
+        )
         assert rotated.status_code == 200 and len(secrets) == 2
         assert secrets[0]["valid_until"] is None and secrets[1]["valid_until"] is not None
-        assert (disabled.json()["state"], refused.status_code, enabled.json()["state"]) == ("disabled", 409, "active")
+        assert (disabled.json()["state"], refused.status_code, enabled.json()["state"]) == (
+            "disabled",
+            409,
+            "active",
+        )
 
     def test_of_an_ed25519_key_only_the_public_half_is_shown(self, caller):
         told = created(caller, signature="ed25519")
@@ -106,13 +118,29 @@ class TestEndpoints:
     @pytest.mark.parametrize(
         "body",
         [
-            {}, {"url": "http://merchant.example/"}, {"url": "https://127.0.0.1/"}, {"url": "https://localhost/"},
-            {"url": "https://[::1]/"}, {"url": "https://169.254.169.254/"}, {"url": "https://2130706433/"},
-            {"url": "https://a.example:22/"}, {"url": "https://u:p@a.example/"}, {"url": 7}, {"url": "x" * 3000},
-            {"url": "https://a.example/\x00"}, {"url": URL, "event_filters": []}, {"url": URL, "event_filters": ["a*"]},
-            {"url": URL, "event_filters": ["*"] * 51}, {"url": URL, "max_in_flight": 0}, {"url": URL, "rate_per_s": 10**9},
-            {"url": URL, "signature": "rot13"}, {"url": URL, "client_certificate": "-----BEGIN"}, {"url": URL, "server_ca": "x"},
-            {"url": URL, "description": "x" * 201}, [], "text",
+            {},
+            {"url": "http://merchant.example/"},
+            {"url": "https://127.0.0.1/"},
+            {"url": "https://localhost/"},
+            {"url": "https://[::1]/"},
+            {"url": "https://169.254.169.254/"},
+            {"url": "https://2130706433/"},
+            {"url": "https://a.example:22/"},
+            {"url": "https://u:p@a.example/"},
+            {"url": 7},
+            {"url": "x" * 3000},
+            {"url": "https://a.example/\x00"},
+            {"url": URL, "event_filters": []},
+            {"url": URL, "event_filters": ["a*"]},
+            {"url": URL, "event_filters": ["*"] * 51},
+            {"url": URL, "max_in_flight": 0},
+            {"url": URL, "rate_per_s": 10**9},
+            {"url": URL, "signature": "rot13"},
+            {"url": URL, "client_certificate": "-----BEGIN"},
+            {"url": URL, "server_ca": "x"},
+            {"url": URL, "description": "x" * 201},
+            [],
+            "text",
         ],
     )
     def test_what_cannot_be_an_endpoint_is_refused_by_field(self, caller, body):
@@ -161,12 +189,20 @@ class TestDeliveriesAndEvents:
 
     @pytest.mark.parametrize(
         ("query", "count"),
-        [({"status": "pending"}, 1), ({"status": "dead"}, 0), ({"event_type": "webhooks.endpoint_test"}, 1), ({"event_type": "x"}, 0)],
+        [
+            ({"status": "pending"}, 1),
+            ({"status": "dead"}, 0),
+            ({"event_type": "webhooks.endpoint_test"}, 1),
+            ({"event_type": "x"}, 0),
+        ],
     )
     def test_deliveries_are_filtered(self, caller, delivered, query, count):
         assert len(caller.get("deliveries", **query).json()["items"]) == count
 
-    @pytest.mark.parametrize("query", [{"status": "odd"}, {"endpoint_id": "we_x"}, {"event_id": "1"}, {"limit": "0"}, {"cursor": "!"}])
+    @pytest.mark.parametrize(
+        "query",
+        [{"status": "odd"}, {"endpoint_id": "we_x"}, {"event_id": "1"}, {"limit": "0"}, {"cursor": "!"}],
+    )
     def test_filters_that_mean_nothing_are_refused(self, caller, query):
         assert 400 <= caller.get("deliveries", **query).status_code < 500
 
@@ -190,7 +226,10 @@ class TestDeliveriesAndEvents:
         assert stranger.post(f"deliveries/{delivery['id']}/resend").status_code == 404
         assert stranger.get(f"events/{delivery['event_id']}").status_code == 404
 
-    @pytest.mark.parametrize("path", ["deliveries/x", "events/x", "events/" + ids.public_id("evt", uuid.UUID(int=1)), "event-types/x"])
+    @pytest.mark.parametrize(
+        "path",
+        ["deliveries/x", "events/x", "events/" + ids.public_id("evt", uuid.UUID(int=1)), "event-types/x"],
+    )
     def test_what_is_not_there_is_404(self, caller, path):
         assert caller.get(path).status_code == 404
 

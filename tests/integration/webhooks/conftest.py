@@ -41,8 +41,10 @@ class Provider:
         at = at or datetime.now(UTC)
         signature = standard.sign(secrets=[self.secret], message_id=event_id, at=at, body=body)
         return {
-            "webhook-id": event_id, "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": signature, "content-type": "application/json",
+            "webhook-id": event_id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": signature,
+            "content-type": "application/json",
         }
 
     def inbound(self, event_id: str | None = None, *, body: bytes | None = None, **changes: Any) -> Inbound:
@@ -50,8 +52,13 @@ class Provider:
         body = event_body() if body is None else body
         headers = changes.pop("headers", None) or self.headers(event_id, body)
         return Inbound(
-            path_token=self.path_token, method="POST", url="https://bezant.example/webhooks/in/x",
-            headers=headers, body=changes.pop("sent_body", body), remote_address="192.0.2.1", **changes,
+            path_token=self.path_token,
+            method="POST",
+            url="https://bezant.example/webhooks/in/x",
+            headers=headers,
+            body=changes.pop("sent_body", body),
+            remote_address="192.0.2.1",
+            **changes,
         )
 
     def send(self, event_id: str | None = None, **changes: Any) -> Any:
@@ -67,15 +74,21 @@ class Provider:
 
 
 def event_body(**data: Any) -> bytes:
-    return json.dumps({"type": "tests.happened", "timestamp": "2026-01-01T00:00:00Z", "data": data or {"id": "x"}}).encode()
+    return json.dumps(
+        {"type": "tests.happened", "timestamp": "2026-01-01T00:00:00Z", "data": data or {"id": "x"}}
+    ).encode()
 
 
 @pytest.fixture
 def provider(organisation: Any) -> Provider:
     """Give a provider whose source is open, and an inbox that holds nothing of the tests before."""
-    sql("UPDATE webhooks_inboxevent SET status = 'discarded' WHERE status NOT IN ('applied', 'ignored', 'dead')")
+    sql(
+        "UPDATE webhooks_inboxevent SET status = 'discarded' WHERE status NOT IN ('applied', 'ignored', 'dead')"
+    )
     outcome = execute(
-        AddSource(organisation.id, "standardwebhooks", "tests", SECRET), actor=ACTOR, key=None,
+        AddSource(organisation.id, "standardwebhooks", "tests", SECRET),
+        actor=ACTOR,
+        key=None,
         at=clock.database_now(),
     )
     token = outcome.answer["path"].rsplit("/", 1)[-1]
@@ -145,9 +158,13 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         builder = (
-            x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject if issuer else subject)
-            .public_key(key.public_key()).serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=2))
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer.subject if issuer else subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=2))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         )

@@ -17,8 +17,8 @@ from apps.webhooks.commands.dead_letters import AdvanceReplay, StartReplay, Stee
 from apps.webhooks.domain.schedule import INBOX_ATTEMPTS_MAX
 from apps.webhooks.models import ReplayJob
 from tests.integration.webhooks.conftest import ACTOR, sql
-from tests.integration.webhooks.test_deliveries import Merchant, pump
 from tests.integration.webhooks.sink import Sink
+from tests.integration.webhooks.test_deliveries import Merchant, pump
 
 
 @pytest.fixture
@@ -40,8 +40,11 @@ def kill_inbox(provider, applier, count=1, error=ValueError):
     applier.behave = fail
     for number in range(count):
         provider.send(f"dead-{error.__name__}-{number:03}")
-    sql("UPDATE webhooks_inboxevent SET attempts = %s WHERE source_id = %s AND status = 'received'",
-        INBOX_ATTEMPTS_MAX - 1, provider.source_id)
+    sql(
+        "UPDATE webhooks_inboxevent SET attempts = %s WHERE source_id = %s AND status = 'received'",
+        INBOX_ATTEMPTS_MAX - 1,
+        provider.source_id,
+    )
     inbox.work(work_s=20, linger_s=0)
     applier.behave = None
 
@@ -94,8 +97,13 @@ class TestList:
 
     @pytest.mark.parametrize(
         ("filters", "count"),
-        [({"event_type": "tests.happened"}, 1), ({"event_type": "x"}, 0), ({"since": "2020-01-01T00:00:00+00:00"}, 1),
-         ({"until": "2020-01-01T00:00:00+00:00"}, 0), ({"fingerprint": "0" * 16}, 0)],
+        [
+            ({"event_type": "tests.happened"}, 1),
+            ({"event_type": "x"}, 0),
+            ({"since": "2020-01-01T00:00:00+00:00"}, 1),
+            ({"until": "2020-01-01T00:00:00+00:00"}, 0),
+            ({"fingerprint": "0" * 16}, 0),
+        ],
     )
     def test_the_list_is_filtered(self, provider, applier, filters, count):
         kill_inbox(provider, applier)
@@ -103,7 +111,15 @@ class TestList:
         assert len(listed(provider, direction="in", filters=filters)) == count
 
     @pytest.mark.parametrize(
-        "filters", [{"x": "1"}, {"since": "today"}, {"since": "2020-01-01"}, {"place": "x"}, {"event_type": ""}, {"event_type": 1}]
+        "filters",
+        [
+            {"x": "1"},
+            {"since": "today"},
+            {"since": "2020-01-01"},
+            {"place": "x"},
+            {"event_type": ""},
+            {"event_type": 1},
+        ],
     )
     def test_filters_that_mean_nothing_are_refused(self, provider, filters):
         with pytest.raises(Invalid):
@@ -112,8 +128,13 @@ class TestList:
 
 class TestReplay:
     def start(self, provider, **changes):
-        command = StartReplay(provider.organisation_id, changes.pop("direction", "in"), "mended", changes.pop("filters", {}),
-                              changes.pop("rate_per_s", 1000))
+        command = StartReplay(
+            provider.organisation_id,
+            changes.pop("direction", "in"),
+            "mended",
+            changes.pop("filters", {}),
+            changes.pop("rate_per_s", 1000),
+        )
         return execute(command, actor=ACTOR, key=None, at=clock.database_now()).answer
 
     def test_a_whole_set_is_replayed_once_each_in_order_and_audited(self, provider, applier):
@@ -127,8 +148,11 @@ class TestReplay:
         assert answer["total"] == 25
         assert applier.seen == [row.event_id for row in provider.events()] and len(applier.seen) == 25
         assert {row.status for row in provider.events()} == {"applied"}
-        audited = sql("SELECT count(*) FROM compliance_auditentry WHERE organisation_id = %s AND object_type = 'inbox_event'"
-                      " AND action = 'webhooks.advance_replay'", provider.organisation_id)
+        audited = sql(
+            "SELECT count(*) FROM compliance_auditentry WHERE organisation_id = %s AND object_type = 'inbox_event'"
+            " AND action = 'webhooks.advance_replay'",
+            provider.organisation_id,
+        )
         assert audited == [(25,)]
 
     def test_a_job_is_paced(self, provider, applier):
@@ -156,7 +180,12 @@ class TestReplay:
             job = ReplayJob.objects.get(organisation_id=provider.organisation_id)
 
         def steer(to):
-            execute(SteerReplay(provider.organisation_id, job.pk, to), actor=ACTOR, key=None, at=clock.database_now())
+            execute(
+                SteerReplay(provider.organisation_id, job.pk, to),
+                actor=ACTOR,
+                key=None,
+                at=clock.database_now(),
+            )
 
         steer("paused")
         assert replays.work(work_s=5) == 0
@@ -172,8 +201,16 @@ class TestReplay:
             job = ReplayJob.objects.get(organisation_id=provider.organisation_id)
         from unittest import mock
 
-        with mock.patch.object(letters, "requeue", side_effect=[True, True, KeyboardInterrupt]), pytest.raises(KeyboardInterrupt):
-            execute(AdvanceReplay(provider.organisation_id, job.pk), actor=ACTOR, key=None, at=clock.database_now())
+        with (
+            mock.patch.object(letters, "requeue", side_effect=[True, True, KeyboardInterrupt]),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            execute(
+                AdvanceReplay(provider.organisation_id, job.pk),
+                actor=ACTOR,
+                key=None,
+                at=clock.database_now(),
+            )
         replays.work(work_s=5)
 
         with tenancy.scope(provider.organisation_id):
@@ -226,7 +263,14 @@ class TestManage:
 
         assert (job["total"], job["direction"]) == (2, "in")
 
-    @pytest.mark.parametrize("arguments", [("replay", "ine_x", "--reason", "abc"), ("list", "--since", "x"), ("discard", "zzz", "--reason", "abc")])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("replay", "ine_x", "--reason", "abc"),
+            ("list", "--since", "x"),
+            ("discard", "zzz", "--reason", "abc"),
+        ],
+    )
     def test_what_is_refused_is_said_in_a_sentence(self, db, arguments):
         with pytest.raises(CommandError):
             manage(*arguments)
@@ -235,7 +279,10 @@ class TestManage:
 class TestHousekeeping:
     def test_prepares_days_and_removes_what_is_past_its_time(self, provider):
         provider.send("evt-1", sent_body=b"{}")
-        sql("UPDATE webhooks_inboundrejection SET refused_at = now() - interval '8 days' WHERE source_id = %s", provider.source_id)
+        sql(
+            "UPDATE webhooks_inboundrejection SET refused_at = now() - interval '8 days' WHERE source_id = %s",
+            provider.source_id,
+        )
 
         done = housekeeping.keep()
 

@@ -72,14 +72,24 @@ class Merchant:
             cursor.execute(
                 "INSERT INTO core_outboxevent (id, organisation_id, name, version, object_type, object_id, payload,"
                 " correlation_id, occurred_at) VALUES (%s, %s, %s, 1, 'payment', %s, %s, 'corr-12345678', %s)",
-                [event_id, self.organisation_id, name, object_id, json.dumps(payload or {"id": object_id}), at],
+                [
+                    event_id,
+                    self.organisation_id,
+                    name,
+                    object_id,
+                    json.dumps(payload or {"id": object_id}),
+                    at,
+                ],
             )
         return event_id
 
     def fan_out(self, *event_ids):
         for event_id in event_ids:
-            row = sql("SELECT id, organisation_id, name, version, object_type, object_id, payload::text, correlation_id,"
-                      " occurred_at, recorded_at FROM core_outboxevent WHERE id = %s", event_id)[0]
+            row = sql(
+                "SELECT id, organisation_id, name, version, object_type, object_id, payload::text, correlation_id,"
+                " occurred_at, recorded_at FROM core_outboxevent WHERE id = %s",
+                event_id,
+            )[0]
             handlers.fan_out(StoredEvent(*row))
 
     def publish(self, *args, **kwargs) -> UUID:
@@ -97,11 +107,15 @@ class Merchant:
 
     def attempts(self):
         with tenancy.scope(self.organisation_id):
-            return list(Attempt.objects.filter(organisation_id=self.organisation_id).order_by("started_at", "id"))
+            return list(
+                Attempt.objects.filter(organisation_id=self.organisation_id).order_by("started_at", "id")
+            )
 
     def queue(self):
         with tenancy.scope(self.organisation_id):
-            return list(QueuedDelivery.objects.filter(organisation_id=self.organisation_id).order_by("queue_no"))
+            return list(
+                QueuedDelivery.objects.filter(organisation_id=self.organisation_id).order_by("queue_no")
+            )
 
     def secrets(self, endpoint_id):
         with tenancy.scope(self.organisation_id):
@@ -124,19 +138,28 @@ def merchant(organisation):
 
 def pump(**options):
     sender = options.pop("sender", None) or Sender(allow_local=True, total_s=options.pop("total_s", 15))
-    return Pump(sender=sender, work_s=options.pop("work_s", 20), linger_s=options.pop("linger_s", 0), **options).run()
+    return Pump(
+        sender=sender, work_s=options.pop("work_s", 20), linger_s=options.pop("linger_s", 0), **options
+    ).run()
 
 
 def make_due():
-    sql("UPDATE webhooks_queue SET next_at = now() - interval '1 second', lease_token = NULL WHERE next_at < 'infinity'")
+    sql(
+        "UPDATE webhooks_queue SET next_at = now() - interval '1 second', lease_token = NULL WHERE next_at < 'infinity'"
+    )
 
 
 class TestFanOut:
     @pytest.mark.parametrize(
         ("filters", "wanted"),
         [
-            (["*"], True), (["payments.payment_settled"], True), (["payments.*"], True), (["payments.pay.*"], False),
-            (["payments.payment"], False), (["ledger.*"], False), (["ledger.*", "payments.*"], True),
+            (["*"], True),
+            (["payments.payment_settled"], True),
+            (["payments.*"], True),
+            (["payments.pay.*"], False),
+            (["payments.payment"], False),
+            (["ledger.*"], False),
+            (["ledger.*", "payments.*"], True),
         ],
     )
     def test_an_endpoint_gets_what_its_filters_cover(self, merchant, sink, filters, wanted):
@@ -181,7 +204,11 @@ class TestFanOut:
         with pytest.raises(ZeroDivisionError), tenancy.scope(merchant.organisation_id):
             from apps.webhooks.commands import endpoints
 
-            context = type("Context", (), {"at": clock.database_now(), "note": lambda *a, **k: None, "emit": lambda *a: None})()
+            context = type(
+                "Context",
+                (),
+                {"at": clock.database_now(), "note": lambda *a, **k: None, "emit": lambda *a: None},
+            )()
             endpoints.disable_endpoint(DisableEndpoint(merchant.organisation_id, victim), context)
             raise ZeroDivisionError
         relay.drain()
@@ -229,8 +256,11 @@ class TestSending:
         (received,) = sink.received
         (private,) = merchant.secrets(endpoint_id)
         verdict = verify_signature(
-            provider="standardwebhooks", secrets=[public_key_of(private)], headers=received.headers,
-            body=received.body, at=datetime.now(UTC),
+            provider="standardwebhooks",
+            secrets=[public_key_of(private)],
+            headers=received.headers,
+            body=received.body,
+            at=datetime.now(UTC),
         )
         assert verdict.valid
 
@@ -275,7 +305,9 @@ class TestSending:
 
         assert len({(one.event_id, one.body) for one in sink.received}) == 1
         assert [(one.number, one.status_code, one.error) for one in merchant.attempts()] == [
-            (1, 500, "http_500"), (2, 503, "http_503"), (3, 200, ""),
+            (1, 500, "http_500"),
+            (2, 503, "http_503"),
+            (3, 200, ""),
         ]
         assert merchant.delivery().status == "delivered"
 
@@ -378,6 +410,7 @@ class TestSending:
         import threading
 
         with socket.create_server(("127.0.0.1", 0)) as server:
+
             def talk():
                 peer, _ = server.accept()
                 peer.recv(65536)
@@ -404,7 +437,8 @@ class TestSending:
         sink = Sink(ssl_context=certificates.server_context)
         try:
             merchant.endpoint(
-                sink.url.replace("127.0.0.1", "localhost"), client_certificate=certificates.client_pem,
+                sink.url.replace("127.0.0.1", "localhost"),
+                client_certificate=certificates.client_pem,
                 server_ca=certificates.ca_pem,
             )
             merchant.endpoint(sink.url.replace("127.0.0.1", "localhost"), server_ca=certificates.ca_pem)
@@ -490,7 +524,10 @@ class TestLimits:
         make_due()
         pump()
         still_open = len(sink.received)
-        sql("UPDATE webhooks_endpointhealth SET open_until = now() - interval '1 second' WHERE endpoint_id = %s", endpoint_id)
+        sql(
+            "UPDATE webhooks_endpointhealth SET open_until = now() - interval '1 second' WHERE endpoint_id = %s",
+            endpoint_id,
+        )
         sink.answer = lambda _: 200
 
         pump(linger_s=0.5)
@@ -505,16 +542,23 @@ class TestLimits:
         endpoint_id = merchant.endpoint(sink.url)
         for hours in (25, 73, 121):
             merchant.publish()
-            sql("UPDATE webhooks_endpointhealth SET failing_since = now() - make_interval(hours => %s) WHERE endpoint_id = %s",
-                hours, endpoint_id)
+            sql(
+                "UPDATE webhooks_endpointhealth SET failing_since = now() - make_interval(hours => %s) WHERE endpoint_id = %s",
+                hours,
+                endpoint_id,
+            )
             pump()
             make_due()
         pump()
 
-        names = sql("SELECT name FROM core_outboxevent WHERE organisation_id = %s AND name LIKE 'webhooks.%%' ORDER BY id",
-                    merchant.organisation_id)
+        names = sql(
+            "SELECT name FROM core_outboxevent WHERE organisation_id = %s AND name LIKE 'webhooks.%%' ORDER BY id",
+            merchant.organisation_id,
+        )
         assert [name for (name,) in names] == [
-            "webhooks.endpoint_failing", "webhooks.endpoint_failing", "webhooks.endpoint_disabled",
+            "webhooks.endpoint_failing",
+            "webhooks.endpoint_failing",
+            "webhooks.endpoint_disabled",
         ]
         assert merchant.state(endpoint_id) == "failed"
         assert {one.status for one in merchant.deliveries()} == {"dead"}
@@ -585,7 +629,9 @@ class TestCrash:
         ((late, _),) = Claimer(lease_s=0).claim(10)
         ((current, _),) = Claimer().claim(10)
 
-        counted = record([Result(late, Outcome("dead", "late"), None, clock.database_now())], at=clock.database_now())
+        counted = record(
+            [Result(late, Outcome("dead", "late"), None, clock.database_now())], at=clock.database_now()
+        )
 
         assert counted == 0
         assert merchant.delivery().status == "pending"
@@ -606,7 +652,9 @@ class TestOwnersCommands:
         pump()
 
         assert answer["queued"] == 2
-        assert {one.event_id for one in sink.received} == {ids.public_id("evt", one) for one in (before, missed)}
+        assert {one.event_id for one in sink.received} == {
+            ids.public_id("evt", one) for one in (before, missed)
+        }
 
     def test_a_delivery_can_be_sent_again_under_its_id(self, merchant, sink):
         merchant.endpoint(sink.url)
@@ -649,7 +697,9 @@ def test_no_row_of_another_organisation_is_seen_even_through_partitions(merchant
         for table in ("webhooks_delivery", "webhooks_attempt", "webhooks_endpoint", "webhooks_queue"):
             cursor.execute(f"SELECT count(*) FROM {table}")
             assert cursor.fetchone() == (0,)
-        cursor.execute("SELECT relname FROM pg_class WHERE relname ~ '^webhooks_(delivery|attempt)_([0-9]{8}|other)$'")
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relname ~ '^webhooks_(delivery|attempt)_([0-9]{8}|other)$'"
+        )
         partitions = [name for (name,) in cursor.fetchall()]
     assert len(partitions) > 10
     for name in partitions:

@@ -56,7 +56,9 @@ class TestReceive:
 
         assert (receipt.status, receipt.stored) == (200, 0)
         assert provider.event("evt-1").payload["data"] == {"id": "x"}
-        rows = sql("SELECT reason, event_id FROM webhooks_inboundrejection WHERE source_id = %s", provider.source_id)
+        rows = sql(
+            "SELECT reason, event_id FROM webhooks_inboundrejection WHERE source_id = %s", provider.source_id
+        )
         assert rows == [("changed_under_its_id", "evt-1")]
 
     def test_a_forged_request_does_not_take_up_the_id(self, provider):
@@ -108,13 +110,17 @@ class TestReceive:
         for _ in range(intake.REJECTIONS_PER_MINUTE + 5):
             provider.send("evt-1", sent_body=b"{}")
 
-        (count,) = sql("SELECT count(*) FROM webhooks_inboundrejection WHERE source_id = %s", provider.source_id)[0]
+        (count,) = sql(
+            "SELECT count(*) FROM webhooks_inboundrejection WHERE source_id = %s", provider.source_id
+        )[0]
         assert count == intake.REJECTIONS_PER_MINUTE
 
     def test_a_secret_that_is_rolled_leaves_both_valid_until_the_old_one_ends(self, provider):
         new = "whsec_" + "bmV3" * 8
         execute(
-            RollSourceSecret(provider.organisation_id, provider.source_id, new, 3600), actor=ACTOR, key=None,
+            RollSourceSecret(provider.organisation_id, provider.source_id, new, 3600),
+            actor=ACTOR,
+            key=None,
             at=clock.database_now(),
         )
         old_one = provider.send("evt-old")
@@ -122,19 +128,23 @@ class TestReceive:
 
         assert old_one.status == 200
         assert provider.send("evt-new").status == 200
-        later = intake.receive(
-            provider.inbound("evt-late", headers=None), at=NOW() + timedelta(seconds=1)
-        )
+        later = intake.receive(provider.inbound("evt-late", headers=None), at=NOW() + timedelta(seconds=1))
         assert later.status == 200
         provider.secret = SECRET
         at = NOW() + timedelta(hours=2)
         body = event_body()
-        ended = intake.receive(provider.inbound("evt-x", headers=provider.headers("evt-x", body, at=at)), at=at)
+        ended = intake.receive(
+            provider.inbound("evt-x", headers=provider.headers("evt-x", body, at=at)), at=at
+        )
         assert ended.code == "signature_mismatch"
 
     def test_a_closed_source_is_as_if_it_had_never_been(self, provider):
-        execute(SwitchSource(provider.organisation_id, provider.source_id, False), actor=ACTOR, key=None,
-                at=clock.database_now())
+        execute(
+            SwitchSource(provider.organisation_id, provider.source_id, False),
+            actor=ACTOR,
+            key=None,
+            at=clock.database_now(),
+        )
 
         assert provider.send("evt-1").status == 404
 
@@ -148,13 +158,25 @@ class TestReceive:
         from apps.webhooks.commands.sources import AddSource
         from apps.webhooks.signatures.base import hmac_hex
 
-        path = execute(AddSource(organisation.id, "gocardless", "tests", "s3cret"), actor=ACTOR, key=None,
-                       at=clock.database_now()).answer["path"]
+        path = execute(
+            AddSource(organisation.id, "gocardless", "tests", "s3cret"),
+            actor=ACTOR,
+            key=None,
+            at=clock.database_now(),
+        ).answer["path"]
         events = [{"id": f"EV{n}", "resource_type": "payments", "action": "paid_out"} for n in range(3)]
+
         def send(chosen):
             body = json.dumps({"events": chosen}).encode()
             return intake.receive(
-                intake.Inbound(path.rsplit("/", 1)[-1], "POST", "", {"webhook-signature": hmac_hex(b"s3cret", body)}, body, ""),
+                intake.Inbound(
+                    path.rsplit("/", 1)[-1],
+                    "POST",
+                    "",
+                    {"webhook-signature": hmac_hex(b"s3cret", body)},
+                    body,
+                    "",
+                ),
                 at=NOW(),
             )
 
@@ -168,7 +190,10 @@ class TestView:
         inbound = provider.inbound("evt-1", **changes)
         headers = {name: value for name, value in inbound.headers.items() if name != "content-type"}
         return Client(enforce_csrf_checks=True).post(
-            f"/webhooks/in/{inbound.path_token}", data=inbound.body, content_type="application/json", headers=headers
+            f"/webhooks/in/{inbound.path_token}",
+            data=inbound.body,
+            content_type="application/json",
+            headers=headers,
         )
 
     def test_answers_200_with_what_was_stored(self, provider):
@@ -177,7 +202,10 @@ class TestView:
         assert (answer.status_code, answer.json()) == (200, {"code": "stored", "stored": 1, "repeated": 0})
 
     def test_answers_404_to_an_unknown_token(self, db):
-        assert Client().post("/webhooks/in/nobody", data=b"{}", content_type="application/json").status_code == 404
+        assert (
+            Client().post("/webhooks/in/nobody", data=b"{}", content_type="application/json").status_code
+            == 404
+        )
 
     def test_answers_405_to_anything_but_post(self, provider):
         assert Client().get(f"/webhooks/in/{provider.path_token}").status_code == 405
@@ -215,8 +243,13 @@ class TestWork:
         row = provider.event("evt-1")
         assert (row.status, row.attempts) == ("retry", 1)
         assert "RuntimeError" in row.reason and "after the effect" not in row.reason
-        assert sql("SELECT 1 FROM compliance_auditentry WHERE organisation_id = %s AND object_type = 'tests'",
-                   provider.organisation_id) == []
+        assert (
+            sql(
+                "SELECT 1 FROM compliance_auditentry WHERE organisation_id = %s AND object_type = 'tests'",
+                provider.organisation_id,
+            )
+            == []
+        )
 
     def test_an_event_that_never_works_becomes_a_dead_letter_and_others_go_on(self, provider, applier):
         def poison(row, context):
@@ -236,8 +269,11 @@ class TestWork:
         assert len(provider.event("bad").fingerprint) == 16
         assert provider.event("good").status == "applied"
         assert applier.seen.count("bad") == INBOX_ATTEMPTS_MAX
-        told = sql("SELECT payload->>'reason' FROM core_outboxevent WHERE name = 'webhooks.inbox_event_died'"
-                   " AND organisation_id = %s", provider.organisation_id)
+        told = sql(
+            "SELECT payload->>'reason' FROM core_outboxevent WHERE name = 'webhooks.inbox_event_died'"
+            " AND organisation_id = %s",
+            provider.organisation_id,
+        )
         assert len(told) == 1
 
     def test_a_collision_uses_up_no_try(self, provider, applier):
@@ -257,7 +293,10 @@ class TestWork:
 
         work()
 
-        assert (provider.event("evt-1").status, provider.event("evt-1").reason) == ("ignored", "older than what we know")
+        assert (provider.event("evt-1").status, provider.event("evt-1").reason) == (
+            "ignored",
+            "older than what we know",
+        )
 
     def test_an_event_waits_for_its_object_and_is_applied_when_it_comes(self, provider, applier):
         applier.behave = lambda row, context: WaitingFor("pay_1")
@@ -275,7 +314,10 @@ class TestWork:
     def test_an_event_that_waits_for_a_day_is_dead(self, provider, applier):
         applier.behave = lambda row, context: WaitingFor("pay_1")
         provider.send("evt-1")
-        sql("UPDATE webhooks_inboxevent SET received_at = now() - interval '25 hours' WHERE source_id = %s", provider.source_id)
+        sql(
+            "UPDATE webhooks_inboxevent SET received_at = now() - interval '25 hours' WHERE source_id = %s",
+            provider.source_id,
+        )
 
         work()
 
@@ -298,8 +340,12 @@ class TestLease:
         work()
 
         with pytest.raises(LeaseLost):
-            execute(ApplyInboxEvent(slow.organisation_id, slow.id, slow.lease_token), actor=ACTOR, key=None,
-                    at=clock.database_now())
+            execute(
+                ApplyInboxEvent(slow.organisation_id, slow.id, slow.lease_token),
+                actor=ACTOR,
+                key=None,
+                at=clock.database_now(),
+            )
 
         assert applier.seen == ["evt-1"]
 
@@ -329,7 +375,11 @@ class TestDeadLetterCommands:
     def dead(self, provider, applier):
         applier.behave = mock.Mock(side_effect=ValueError)
         provider.send("evt-1")
-        sql("UPDATE webhooks_inboxevent SET attempts = %s WHERE source_id = %s", INBOX_ATTEMPTS_MAX - 1, provider.source_id)
+        sql(
+            "UPDATE webhooks_inboxevent SET attempts = %s WHERE source_id = %s",
+            INBOX_ATTEMPTS_MAX - 1,
+            provider.source_id,
+        )
         work()
         applier.behave = None
         return provider.event("evt-1")

@@ -67,7 +67,9 @@ def test_a_source_has_one_bucket_whoever_sends(ask):
 def test_forwarded_addresses_count_only_from_our_proxies(ask):
     for number in range(3):
         ask(REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=f"203.0.113.{number}, 198.51.100.7, 10.0.0.1")
-    forged = [ask(REMOTE_ADDR="198.51.100.9", HTTP_X_FORWARDED_FOR=f"203.0.113.{n}").status_code for n in range(4)]
+    forged = [
+        ask(REMOTE_ADDR="198.51.100.9", HTTP_X_FORWARDED_FOR=f"203.0.113.{n}").status_code for n in range(4)
+    ]
 
     assert ask(REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="203.0.113.99, 198.51.100.7").status_code == 429
     assert forged == [200, 200, 200, 429]

@@ -42,8 +42,16 @@ class TestSchedule:
     @pytest.mark.parametrize(
         ("text", "seconds"),
         [
-            ("120", 120), (" 7 ", 7), ("Sun, 01 Mar 2026 00:01:00 GMT", 60), ("Sat, 28 Feb 2026 00:00:00 GMT", 0),
-            ("", None), ("soon", None), ("-5", None), ("1e9", None), ("9" * 40, None), ("٣", None),
+            ("120", 120),
+            (" 7 ", 7),
+            ("Sun, 01 Mar 2026 00:01:00 GMT", 60),
+            ("Sat, 28 Feb 2026 00:00:00 GMT", 0),
+            ("", None),
+            ("soon", None),
+            ("-5", None),
+            ("1e9", None),
+            ("9" * 40, None),
+            ("٣", None),
         ],
     )
     def test_retry_after_is_seconds_or_a_date(self, text, seconds):
@@ -102,15 +110,29 @@ class TestBreaker:
 class TestOutcome:
     @pytest.mark.parametrize(
         ("status", "outcome"),
-        [(200, "delivered"), (204, "delivered"), (299, "delivered"), (300, "retry"), (304, "retry"), (400, "retry"),
-         (410, "dead"), (500, "retry"), (None, "retry")],
+        [
+            (200, "delivered"),
+            (204, "delivered"),
+            (299, "delivered"),
+            (300, "retry"),
+            (304, "retry"),
+            (400, "retry"),
+            (410, "dead"),
+            (500, "retry"),
+            (None, "retry"),
+        ],
     )
     def test_only_2xx_is_delivered(self, status, outcome):
-        assert judge(Answer(status, "" if status else "timeout"), attempts=1, at=AT, chance=0.5).outcome == outcome
+        assert (
+            judge(Answer(status, "" if status else "timeout"), attempts=1, at=AT, chance=0.5).outcome
+            == outcome
+        )
 
     def test_retry_after_counts_for_429_and_503_alone(self):
         def pause_s(status):
-            return (judge(Answer(status, "", "600"), attempts=1, at=AT, chance=0.5).next_at - AT).total_seconds()
+            return (
+                judge(Answer(status, "", "600"), attempts=1, at=AT, chance=0.5).next_at - AT
+            ).total_seconds()
 
         assert (pause_s(429), pause_s(503), pause_s(500)) == (600, 600, 5)
 
@@ -120,7 +142,9 @@ def test_usable_filters(text):
     assert is_filter(text)
 
 
-@pytest.mark.parametrize("text", ["", ".", "a.", "*.a", "a*", "A", "a..b", "a b", "a\n", "a" * 101, "**", "a.*.b"])
+@pytest.mark.parametrize(
+    "text", ["", ".", "a.", "*.a", "a*", "A", "a..b", "a b", "a\n", "a" * 101, "**", "a.*.b"]
+)
 def test_unusable_filters(text):
     assert not is_filter(text)
 
@@ -139,7 +163,9 @@ def test_addresses_that_are_never_dialled(address):
     assert not is_allowed_address(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "93.184.216.34", "2606:4700::1111", "2a00:1450:4001::1"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "8.8.8.8", "93.184.216.34", "2606:4700::1111", "2a00:1450:4001::1"]
+)
 def test_public_addresses_are_dialled(address):
     assert is_allowed_address(address)
 
@@ -150,17 +176,41 @@ def test_what_is_no_address_is_not_dialled(text):
 
 
 BAD_URLS = [
-    ("http://example.com/", "scheme"), ("ftp://example.com/", "scheme"), ("//example.com/", "scheme"), ("example.com", "scheme"),
-    ("https://user:pass@example.com/", "credentials"), ("https://user@example.com/", "credentials"),
-    ("https://example.com:80/", "port"), ("https://example.com:22/", "port"), ("https://example.com:99999/", "shape"),
-    ("https://example.com/#part", "fragment"), ("https:///path", "host"), ("https://exa mple.com/", "characters"),
-    ("https://example.com/\n", "characters"), ("https://ex\u00e4mple.com/", "characters"), ("https://example.com\\@evil.example/", "characters"),
-    ("https://127.0.0.1/", "address"), ("https://[::1]/", "address"), ("https://[::ffff:127.0.0.1]/", "address"),
-    ("https://2130706433/", "address"), ("https://0x7f000001/", "address"), ("https://0177.0.0.1/", "address"), ("https://127.1/", "address"),
-    ("https://0x7f.1/", "address"), ("https://localhost/", "address"), ("https://localhost./", "address"), ("https://metadata/", "address"),
-    ("https://metadata.google.internal/", "host"), ("https://a.localhost/", "host"), ("https://printer.local/", "host"),
-    ("https://169.254.169.254/latest/meta-data", "address"), ("https://[64:ff9b::7f00:1]/", "address"), ("https://[fe80::1%25eth0]/", "host"),
-    ("https://[::1/", "shape"), ("https://" + "a" * 2000 + ".com/", "characters"), ("https://10.0.0.1:8443/", "address"),
+    ("http://example.com/", "scheme"),
+    ("ftp://example.com/", "scheme"),
+    ("//example.com/", "scheme"),
+    ("example.com", "scheme"),
+    ("https://user:pass@example.com/", "credentials"),
+    ("https://user@example.com/", "credentials"),
+    ("https://example.com:80/", "port"),
+    ("https://example.com:22/", "port"),
+    ("https://example.com:99999/", "shape"),
+    ("https://example.com/#part", "fragment"),
+    ("https:///path", "host"),
+    ("https://exa mple.com/", "characters"),
+    ("https://example.com/\n", "characters"),
+    ("https://ex\u00e4mple.com/", "characters"),
+    ("https://example.com\\@evil.example/", "characters"),
+    ("https://127.0.0.1/", "address"),
+    ("https://[::1]/", "address"),
+    ("https://[::ffff:127.0.0.1]/", "address"),
+    ("https://2130706433/", "address"),
+    ("https://0x7f000001/", "address"),
+    ("https://0177.0.0.1/", "address"),
+    ("https://127.1/", "address"),
+    ("https://0x7f.1/", "address"),
+    ("https://localhost/", "address"),
+    ("https://localhost./", "address"),
+    ("https://metadata/", "address"),
+    ("https://metadata.google.internal/", "host"),
+    ("https://a.localhost/", "host"),
+    ("https://printer.local/", "host"),
+    ("https://169.254.169.254/latest/meta-data", "address"),
+    ("https://[64:ff9b::7f00:1]/", "address"),
+    ("https://[fe80::1%25eth0]/", "host"),
+    ("https://[::1/", "shape"),
+    ("https://" + "a" * 2000 + ".com/", "characters"),
+    ("https://10.0.0.1:8443/", "address"),
 ]
 
 
@@ -172,6 +222,14 @@ def test_urls_that_are_refused_and_why(url, reason):
     assert caught.value.facts["reason"] == reason
 
 
-@pytest.mark.parametrize("url", ["https://example.com/hook", "https://example.com:8443/a?b=c", "https://1.1.1.1/", "https://xn--exmple-cua.com/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/hook",
+        "https://example.com:8443/a?b=c",
+        "https://1.1.1.1/",
+        "https://xn--exmple-cua.com/",
+    ],
+)
 def test_urls_that_are_fine(url):
     check_url(url)

@@ -35,7 +35,9 @@ def vectors():
         secrets = vector.get("secrets") or [vector["secret"]]
         reason = "ok" if vector["valid"] else CODES[vector["id"]]
         config = {"tolerance_s": vector["tolerance_s"]}
-        yield pytest.param({**vector, "secrets": secrets, "reason": reason, "config": config}, id=vector["id"])
+        yield pytest.param(
+            {**vector, "secrets": secrets, "reason": reason, "config": config}, id=vector["id"]
+        )
     for vector in VENDORS["vectors"]:
         yield pytest.param(vector, id=vector["id"])
 
@@ -45,8 +47,10 @@ def status_of(vector, *, valid):
         return "4xx"
     try:
         provider_events(
-            provider=vector["provider"], headers=vector["headers"],
-            body=base64.b64decode(vector["body_b64"]), at=NOW,
+            provider=vector["provider"],
+            headers=vector["headers"],
+            body=base64.b64decode(vector["body_b64"]),
+            at=NOW,
         )
     except Unreadable:
         return "4xx"
@@ -56,9 +60,13 @@ def status_of(vector, *, valid):
 @pytest.mark.parametrize("vector", list(vectors()))
 def test_verdict_reason_and_status_are_the_vectors(vector):
     verdict = verify_signature(
-        provider=vector["provider"], secrets=vector["secrets"], headers=vector["headers"],
-        body=base64.b64decode(vector["body_b64"]), at=datetime.fromtimestamp(vector["verify_at"], UTC),
-        url=vector.get("url", ""), config=vector.get("config"),
+        provider=vector["provider"],
+        secrets=vector["secrets"],
+        headers=vector["headers"],
+        body=base64.b64decode(vector["body_b64"]),
+        at=datetime.fromtimestamp(vector["verify_at"], UTC),
+        url=vector.get("url", ""),
+        config=vector.get("config"),
     )
 
     assert (verdict.valid, verdict.reason) == (vector["valid"], vector["reason"])
@@ -69,8 +77,10 @@ def test_verdict_reason_and_status_are_the_vectors(vector):
 @pytest.mark.parametrize("vector", SHARED["sign_vectors"], ids=lambda vector: vector["id"])
 def test_our_own_signature_header_is_the_vectors(vector):
     header = standard.sign(
-        secrets=vector["secrets"], message_id=vector["webhook_id"],
-        at=datetime.fromtimestamp(vector["timestamp"], UTC), body=base64.b64decode(vector["body_b64"]),
+        secrets=vector["secrets"],
+        message_id=vector["webhook_id"],
+        at=datetime.fromtimestamp(vector["timestamp"], UTC),
+        body=base64.b64decode(vector["body_b64"]),
     )
 
     assert header == vector["expected_signature_header"]
@@ -80,7 +90,8 @@ def test_every_provider_has_a_valid_and_an_invalid_vector():
     seen = {(v.values[0]["provider"], v.values[0]["valid"]) for v in vectors()}
 
     assert {(name, valid) for name in PROVIDERS for valid in (True, False)} - seen == {
-        ("bezant_sandbox", True), ("bezant_sandbox", False),
+        ("bezant_sandbox", True),
+        ("bezant_sandbox", False),
     }  # which is Standard Webhooks under the name of the sandbox
 
 
@@ -90,12 +101,20 @@ class TestVerifySignature:
 
     def headers(self, secrets=None):
         signature = standard.sign(secrets=secrets or [self.SECRET], message_id="m1", at=NOW, body=self.BODY)
-        return {"Webhook-Id": "m1", "Webhook-Timestamp": str(int(NOW.timestamp())), "Webhook-Signature": signature}
+        return {
+            "Webhook-Id": "m1",
+            "Webhook-Timestamp": str(int(NOW.timestamp())),
+            "Webhook-Signature": signature,
+        }
 
     def verify(self, headers, *, secrets=None, body=BODY, **more):
         return verify_signature(
-            provider="standard-webhooks", secrets=[self.SECRET] if secrets is None else secrets,
-            headers=headers, body=body, at=NOW, **more,
+            provider="standard-webhooks",
+            secrets=[self.SECRET] if secrets is None else secrets,
+            headers=headers,
+            body=body,
+            at=NOW,
+            **more,
         )
 
     def test_any_live_secret_may_match_and_is_named(self):
@@ -114,10 +133,14 @@ class TestVerifySignature:
         import hashlib
         import hmac
 
-        content = standard.signed_content(message_id="m1", timestamp=str(int(NOW.timestamp())), body=self.BODY)
+        content = standard.signed_content(
+            message_id="m1", timestamp=str(int(NOW.timestamp())), body=self.BODY
+        )
         forged = base64.b64encode(hmac.new(b"", content, hashlib.sha256).digest()).decode()
 
-        assert not self.verify(self.headers() | {"Webhook-Signature": f"v1,{forged}"}, secrets=["whsec_"]).valid
+        assert not self.verify(
+            self.headers() | {"Webhook-Signature": f"v1,{forged}"}, secrets=["whsec_"]
+        ).valid
 
     def test_ten_thousand_signatures_are_refused_quickly(self):
         import time
@@ -142,8 +165,13 @@ class TestVerifySignature:
     def test_values_of_the_wrong_type_are_verdicts_too(self, odd):
         for name in ("provider", "secrets", "headers", "body", "at", "method", "url"):
             arguments = {
-                "provider": "stripe", "secrets": ["x"], "headers": {"stripe-signature": "t=1,v1=2"},
-                "body": b"{}", "at": NOW, "method": "POST", "url": "",
+                "provider": "stripe",
+                "secrets": ["x"],
+                "headers": {"stripe-signature": "t=1,v1=2"},
+                "body": b"{}",
+                "at": NOW,
+                "method": "POST",
+                "url": "",
             }
             assert verify_signature(**(arguments | {name: odd})).valid is False
 
@@ -152,7 +180,9 @@ class TestVerifySignature:
         provider=st.sampled_from(sorted(PROVIDERS)),
         body=st.binary(max_size=300),
         value=st.text(max_size=80),
-        config=st.dictionaries(st.sampled_from(["jwks", "keys", "webhook_id", "tolerance_s"]), st.text(max_size=9)),
+        config=st.dictionaries(
+            st.sampled_from(["jwks", "keys", "webhook_id", "tolerance_s"]), st.text(max_size=9)
+        ),
     )
     def test_no_bytes_make_it_raise_or_agree(self, provider, body, value, config):
         names = (
@@ -162,8 +192,13 @@ class TestVerifySignature:
         ).split()
 
         verdict = verify_signature(
-            provider=provider, secrets=["some secret"], headers=dict.fromkeys(names, value), body=body,
-            at=NOW, url=value, config=config,
+            provider=provider,
+            secrets=["some secret"],
+            headers=dict.fromkeys(names, value),
+            body=body,
+            at=NOW,
+            url=value,
+            config=config,
         )
 
         assert verdict.valid is False
@@ -176,10 +211,17 @@ class TestSign:
 
         at = datetime.now(UTC)
         body = '{"type":"payment.settled"}'
-        header = standard.sign(secrets=[TestVerifySignature.SECRET], message_id="evt_1", at=at, body=body.encode())
+        header = standard.sign(
+            secrets=[TestVerifySignature.SECRET], message_id="evt_1", at=at, body=body.encode()
+        )
 
         Webhook(TestVerifySignature.SECRET).verify(
-            body, {"webhook-id": "evt_1", "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": header}
+            body,
+            {
+                "webhook-id": "evt_1",
+                "webhook-timestamp": str(int(at.timestamp())),
+                "webhook-signature": header,
+            },
         )
 
     def test_a_private_key_signs_with_ed25519_and_its_public_key_verifies(self):
