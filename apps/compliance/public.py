@@ -18,6 +18,7 @@ from apps.compliance.domain import (
     PayloadChanged,
     RequestExpired,
 )
+from apps.compliance.models import Approval, AuditEntry
 from apps.compliance.queries import (
     ApprovalView,
     AuditView,
@@ -33,8 +34,10 @@ __all__ = [
     "MAKER_PERMISSIONS",
     "AlreadyDecided",
     "AlreadyWaiting",
+    "Approval",
     "ApprovalView",
     "ApproveRequest",
+    "AuditEntry",
     "AuditView",
     "ExpireRequests",
     "MakerIsChecker",
