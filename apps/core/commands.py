@@ -27,6 +27,9 @@ ANSWERS_KEPT = timedelta(days=7)
 EVENTS_MAX = 10_000
 """The most events one command may tell of."""
 
+TRANSIENT = 500
+"""A refusal with this HTTP status or above is about the moment, and is not told again."""
+
 _COMMAND_IDS = UUID("0b7a3b1c-5f6e-5d3c-9a55-6d0a8f3f4b11")
 
 
@@ -206,6 +209,14 @@ def execute(
     return db.retrying(request.run)
 
 
+class _Refused(Exception):
+    """Carries a handler's refusal out of the transaction, which is thereby rolled back."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+
+
 class _Request:
     """One command on its way through the door."""
 
@@ -229,42 +240,59 @@ class _Request:
         )
 
     def run(self) -> Outcome:
-        with db.new_transaction():
-            outcome = self._inside()
+        try:
+            with db.new_transaction():
+                outcome = self._inside()
+        except _Refused as stop:
+            with db.new_transaction():
+                outcome = self._remember(stop.refusal)
         if isinstance(outcome, Refusal):
             raise outcome
         return outcome
 
     def _inside(self) -> Outcome | Refusal:
-        state, outcome, answer = self._begin()
-        if state == "in_flight":
-            raise InFlight
-        if state == "conflict":
-            raise IdempotencyConflict
-        if state == "answered":
-            return self._told_again(outcome, answer)
+        known = self._begin()
+        if known is not None:
+            return known
         context = self._context()
         waiting = None if self.approved_by else self._ask_policy()
         if waiting is not None:
             self._finish(context, "pending_approval", {"approval_id": waiting})
             return Outcome("pending_approval", {"approval_id": waiting}, False, self.command_id)
         try:
-            with db.savepoint():
-                answer = self.spec.handler(self.command, context)
+            answer = self.spec.handler(self.command, context)
         except Refusal as refusal:
-            self._finish(self._context(), "refused", _refusal_data(refusal), reason=refusal.code)
-            return refusal
+            raise _Refused(refusal) from refusal
         self._finish(context, "done", answer)
         return Outcome("done", answer, False, self.command_id)
 
-    def _begin(self) -> tuple[str, str | None, Any]:
+    def _remember(self, refusal: Refusal) -> Outcome | Refusal:
+        """Store and audit a refusal after its handler has been rolled back.
+
+        Somebody with the same key may have been done in between; then that answer is the answer.
+        """
+        known = self._begin()
+        if known is not None:
+            return known
+        if refusal.status < TRANSIENT:
+            self._finish(self._context(), "refused", _refusal_data(refusal), reason=refusal.code)
+        return refusal
+
+    def _begin(self) -> Outcome | Refusal | None:
+        """Take the key's lock and scope. Returns what was answered before; None for a new request."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT state, outcome, answer FROM core_begin_command(%s, %s, %s)",
                 [tenancy.setting_of(self.command.organisation_id), self.command_id, self.request_hash],
             )
             state, outcome, answer = cursor.fetchone()
-        return state, outcome, json.loads(answer) if isinstance(answer, str) else answer
+        if state == "in_flight":
+            raise InFlight
+        if state == "conflict":
+            raise IdempotencyConflict
+        if state == "new":
+            return None
+        return self._told_again(outcome, json.loads(answer) if isinstance(answer, str) else answer)
 
     def _told_again(self, outcome: str | None, answer: Any) -> Outcome | Refusal:
         if outcome == "refused":
