@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from apps.core.money import BadAmount, Money, UnknownCurrency, exponent
+from apps.core.money import EXPONENTS, MINOR_MAX, BadAmount, Money, UnknownCurrency, exponent
 from apps.payments.formats.errors import FormatError
 
 _DECIMAL = re.compile(r"\+?0*([0-9]{1,18}|(?=\.))(?:\.([0-9]{0,17}))?", re.ASCII)
@@ -30,3 +30,20 @@ def read_amount(written: str, currency: str, *, line: int | None = None, place: 
         raise FormatError("unknown_currency", "The currency is not one of ISO 4217.", line, place) from None
     except BadAmount:
         raise FormatError("bad_amount", "The amount is larger than can be booked.", line, place) from None
+
+
+def is_currency(code: str) -> bool:
+    """Tell whether the code is a currency that amounts can be kept in."""
+    return code in EXPONENTS
+
+
+def in_range(minor: int) -> bool:
+    """Tell whether a sum can still be money; a forged file may add up to more than any book holds."""
+    return abs(minor) <= MINOR_MAX
+
+
+def sum_text(minor: int, currency: str) -> str:
+    """Write a sum of amounts as decimal text, however large."""
+    digits = exponent(currency)
+    sign, whole = ("-" if minor < 0 else ""), str(abs(minor)).rjust(digits + 1, "0")
+    return f"{sign}{whole[:-digits]}.{whole[-digits:]}" if digits else f"{sign}{whole}"

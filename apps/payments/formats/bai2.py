@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from apps.core.money import BadAmount, Money, UnknownCurrency
+from apps.payments.formats.amounts import is_currency
 from apps.payments.formats.camt import sha256_of
 from apps.payments.formats.errors import Findings, FormatError
 from apps.payments.formats.statements import (
@@ -124,6 +125,8 @@ class _Reader:
         if not self.group_open or self.account is not None:
             self.findings.add("order", "An account header stands in the wrong place.", record.line, "03")
         currency = fields[2].strip() or self.group_currency
+        if not is_currency(currency):
+            raise FormatError("unknown_currency", "The currency is not one of ISO 4217.", record.line, "03")
         self.account = _Account(fields[1].strip(), currency, record.line, self.as_of, self.kind)
         self.level = _Level(records=record.lines)
         self._read_summaries(fields[3:], record.line)
@@ -318,7 +321,7 @@ def _date(written: str) -> date | None:
 
 def is_debit(code: str) -> bool:
     """Tell whether a transaction type code is a debit (400 to 699); the others up to 399 are credits."""
-    return code.isdigit() and 400 <= int(code) <= 699
+    return code.isascii() and code.isdigit() and 400 <= int(code) <= 699
 
 
 def _entry(

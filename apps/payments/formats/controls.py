@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from apps.core.money import Money
-from apps.payments.formats.amounts import read_amount
+from apps.payments.formats.amounts import read_amount, sum_text
 from apps.payments.formats.errors import Finding, FormatError
 from apps.payments.formats.messages import Message
 from apps.payments.formats.nodes import Element, find, find_all, line_of, local_name, text
@@ -36,16 +35,16 @@ SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counts and sums of a message. `sum` adds amounts as written, whatever their currency."""
+    """Counts and sums of a message, in minor units by currency. `sum` adds amounts as written, whatever their currency."""
 
     groups: int
     transactions: int
     sum: Decimal
-    by_currency: dict[str, Money]
+    by_currency: dict[str, int]
 
     def as_dict(self) -> dict[str, Any]:
         """Write the totals as JSON-able data."""
-        sums = {currency: money.decimal_text() for currency, money in sorted(self.by_currency.items())}
+        sums = {currency: sum_text(minor, currency) for currency, minor in sorted(self.by_currency.items())}
         return {"groups": self.groups, "transactions": self.transactions, "sums": sums}
 
 
@@ -68,8 +67,9 @@ def control_findings(message: Message) -> tuple[list[Finding], Totals]:
     if header is not None:
         findings += _differences(header, sum(counts), sum(sums, Decimal(0)), "GrpHdr")
         findings += _total_difference(header, sum(sums, Decimal(0)))
-    money = {currency: Money(minor, currency) for currency, minor in by_currency.items()}
-    return findings, Totals(len(groups) if shape.group else 0, sum(counts), sum(sums, Decimal(0)), money)
+    return findings, Totals(
+        len(groups) if shape.group else 0, sum(counts), sum(sums, Decimal(0)), dict(by_currency)
+    )
 
 
 def _sum_up(
@@ -94,7 +94,7 @@ def _sum_up(
 def _differences(element: Element, count: int, total: Decimal, place: str) -> list[Finding]:
     found = []
     told, control = text(element, "NbOfTxs"), text(element, "CtrlSum")
-    if told and (not told.isdigit() or int(told[:15]) != count):
+    if told and (not (told.isascii() and told.isdigit()) or int(told[:15]) != count):
         message = f"AM18: NbOfTxs says another number than the {count} found."
         found.append(Finding("AM18", message, line_of(element), f"{place}/NbOfTxs"))
     if control and _decimal(control) != total:
@@ -114,9 +114,10 @@ def _total_difference(header: Element, total: Decimal) -> list[Finding]:
 
 def _decimal(written: str) -> Decimal | None:
     try:
-        return Decimal(written)
+        value = Decimal(written)
     except InvalidOperation:
         return None
+    return value if value.is_finite() else None
 
 
 def require_totals(message: Message) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from apps.core.money import Money
-from apps.payments.formats.amounts import read_amount
+from apps.payments.formats.amounts import in_range, is_currency, read_amount
 from apps.payments.formats.errors import Finding, FormatError
 
 BOOKED, PENDING, INFORMATION = "BOOK", "PDNG", "INFO"
@@ -138,7 +138,8 @@ class StatementEntry:
         amounts = [detail.amount for detail in self.details]
         if not amounts or any(a is None or a.currency != self.amount.currency for a in amounts):
             return None
-        return Money(self.amount.minor - sum(a.minor for a in amounts if a is not None), self.amount.currency)
+        gap = self.amount.minor - sum(a.minor for a in amounts if a is not None)
+        return Money(gap, self.amount.currency) if in_range(gap) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,7 @@ def prove(statement: Statement) -> Proof:
     """Decide whether opening + BOOK entries = closing, in one currency, on a final statement.
 
     Reasons: provisional (camt.052, MT942), advice_only (camt.054), more_pages, balances_missing,
-    mixed_currencies, balances_do_not_foot, reversal_signs_suspected, summary_disagrees.
+    mixed_currencies, sum_out_of_range, balances_do_not_foot, reversal_signs_suspected, summary_disagrees.
     """
     tally = EntryTally()
     for entry in statement.entries:
@@ -280,10 +281,10 @@ class EntryTally:
         """Decide, from the sums, whether the statement proves the day."""
         reasons = [reason for fails, reason in self._structural_doubts(statement) if fails]
         opening, closing = statement.opening, statement.closing
-        if "mixed_currencies" in reasons:
-            return Proof(False, tuple(reasons), opening, None, closing)
+        if "mixed_currencies" in reasons or not in_range(self.booked_minor):
+            return Proof(False, tuple(reasons) or ("sum_out_of_range",), opening, None, closing)
         booked = Money(self.booked_minor, statement.currency)
-        if opening is not None and closing is not None and opening + booked != closing:
+        if opening is not None and closing is not None and opening.minor + booked.minor != closing.minor:
             reasons.append("balances_do_not_foot")
             # Some banks keep the original direction on a reversal instead of the booking's.
             if self.reversals and opening.minor + self.flipped_minor == closing.minor:
@@ -300,7 +301,10 @@ class EntryTally:
             (statement.kind == "advice", "advice_only"),
             (not statement.last_page or statement.page > 1, "more_pages"),
             (missing, "balances_missing"),
-            (bool(currencies - {statement.currency}) or not statement.currency, "mixed_currencies"),
+            (
+                bool(currencies - {statement.currency}) or not is_currency(statement.currency),
+                "mixed_currencies",
+            ),
         ]
 
     def agrees(self, said: Summary, currency: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from apps.core.money import Money
+from apps.payments.formats.amounts import sum_text
 from apps.payments.formats.bai2 import check_bai2
 from apps.payments.formats.camt import STATEMENT_KINDS, GroupHeader, stream_camt
 from apps.payments.formats.controls import SHAPES, control_findings
@@ -121,8 +121,8 @@ class _StatementTotals:
     def as_dict(self) -> dict[str, Any]:
         sums = {
             currency: {
-                "credit": Money(credit, currency).decimal_text(),
-                "debit": Money(debit, currency).decimal_text(),
+                "credit": sum_text(credit, currency),
+                "debit": sum_text(debit, currency),
             }
             for currency, (credit, debit) in sorted(self.sums.items())
         }

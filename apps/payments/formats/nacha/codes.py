@@ -151,5 +151,5 @@ def check_digit(routing8: str) -> str:
 
 def is_routing(number: str) -> bool:
     """Tell whether nine digits are a routing number with a right check digit."""
-    plain = len(number) == 9 and number.isascii() and number.isdigit()
+    plain = len(number) == 9 and number.isascii() and number.isdigit() and number.strip("0") != ""
     return plain and check_digit(number[:8]) == number[8]

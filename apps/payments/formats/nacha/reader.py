@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.core.money import Money
+from apps.payments.formats.amounts import sum_text
 from apps.payments.formats.errors import Finding, Findings, FormatError, Report
 from apps.payments.formats.nacha.codes import CREDIT, DIRECTIONS
 from apps.payments.formats.nacha.records import LINES_PER_BLOCK, Batch, Entry, NachaFile, Record
@@ -130,8 +130,8 @@ def _report(state: _State) -> Report:
         "batches": state.batches,
         "entries": total.entries,
         "addenda": total.addenda,
-        "debit": Money(total.debit_minor, "USD").decimal_text(),
-        "credit": Money(total.credit_minor, "USD").decimal_text(),
+        "debit": sum_text(total.debit_minor, "USD"),
+        "credit": sum_text(total.credit_minor, "USD"),
         "entry_hash": f"{total.hash % HASH_MODULUS:010d}",
         "sec_codes": state.sec_codes,
         "codes": state.codes,

@@ -55,7 +55,7 @@ class Layout:
         if item.kind.startswith("="):
             return item.kind[1:]
         printable = value.isascii() and (value.isprintable() or not value)
-        digits = item.kind == "A" or value.isdigit() or not value
+        digits = item.kind == "A" or (value.isascii() and value.isdigit()) or not value
         if len(value) > item.width or not printable or not digits:
             raise FormatError("field", "A value does not fit its field.", None, f"{self.name}.{item.name}")
         if item.kind == "A" or (item.kind == "n" and not value):
