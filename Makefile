@@ -4,7 +4,7 @@ PYTEST := $(PY) -m pytest
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check full chaos bench lock clean static lint format types contracts migrations unit _run _dev
+.PHONY: help setup run test check full chaos bench prove lock clean static lint format types contracts migrations unit _run _dev
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ chaos: _dev ## kill processes and pull plugs, and see that the books still balan
 
 bench: _dev ## measure speed (nothing else should run meanwhile)
 	@$(PYTEST) -m bench --timeout 1800 -s
+
+prove: ## check the books and every payment of the platform that runs here
+	@$(PY) manage.py check_ledger && $(PY) manage.py rebuild_payments --verify
 
 lock: _dev ## compile the requirement files, with hashes, from pyproject.toml
 	@set -e; compile="$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 \

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from config.lent import lend, take_back
 from config.local_services import ROOT, SUPERUSER, Cluster, find_cluster
 from config.postgres_binaries import Unavailable
 from config.supervisor import Supervisor, read_procfile, stop_recorded
@@ -111,13 +112,16 @@ def _database() -> Iterator[dict[str, str]]:
         f"Starting PostgreSQL {cluster.binaries.major} from {cluster.binaries.folder}, data in {_placed(cluster)}."
     )
     server = cluster.start()
+    addresses = {
+        "DATABASE_URL": cluster.url(role="bezant_app", database="bezant"),
+        "DATABASE_OWNER_URL": cluster.url(role="bezant_owner", database="bezant"),
+        "DATABASE_ADMIN_URL": cluster.url(role=SUPERUSER, database="postgres"),
+    }
     try:
-        yield {
-            "DATABASE_URL": cluster.url(role="bezant_app", database="bezant"),
-            "DATABASE_OWNER_URL": cluster.url(role="bezant_owner", database="bezant"),
-            "DATABASE_ADMIN_URL": cluster.url(role=SUPERUSER, database="postgres"),
-        }
+        lend(VAR, addresses)
+        yield addresses
     finally:
+        take_back(VAR)
         cluster.stop()
         server.wait()
 
