@@ -274,7 +274,8 @@ def reverse(
                     amount=amount,
                     reverses_line=line,
                 )
-                for line, amount in sorted(wanted.items())
+                # Backwards, so that money passes through the accounts between as it came.
+                for line, amount in sorted(wanted.items(), reverse=True)
             ),
             effective_date=effective_date,
             actor=actor,

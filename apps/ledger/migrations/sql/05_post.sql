@@ -242,6 +242,13 @@ BEGIN
                 IF act = 4 THEN d := coalesce(p_debit[l], hacc[h]); e := coalesce(p_credit[l], hctr[h]);
                 ELSE d := p_debit[l]; e := p_credit[l]; END IF;
                 a := width_bucket(d, ids); b := width_bucket(e, ids);
+                IF act = 7 THEN
+                    k := o;
+                    WHILE oseq[k] = p_reverses[i] AND oline[k] <> p_line_reverses[l] LOOP k := k + 1; END LOOP;
+                    IF oseq[k] IS DISTINCT FROM p_reverses[i] OR oline[k] IS DISTINCT FROM p_line_reverses[l]
+                       OR odebit[k] IS DISTINCT FROM e OR ocredit[k] IS DISTINCT FROM d THEN c := 7; EXIT decide; END IF;
+                    IF amt > oleft[k] THEN c := 26; fact := jsonb_build_object('open_minor', oleft[k]); EXIT decide; END IF;
+                END IF;
                 -- All that must be true of a line; what fails is found out below.
                 IF (amt BETWEEN 1 AND money_max AND d <> e AND ids[a] = d AND ids[b] = e
                     AND (acc[a].organisation_id = item_org OR acc[a].shared) AND (acc[b].organisation_id = item_org OR acc[b].shared)
@@ -272,14 +279,7 @@ BEGIN
                     IF c = 18 THEN a := b; END IF;
                     EXIT decide;
                 END IF;
-                IF act = 7 THEN
-                    k := o;
-                    WHILE oseq[k] = p_reverses[i] AND oline[k] <> p_line_reverses[l] LOOP k := k + 1; END LOOP;
-                    IF oseq[k] IS DISTINCT FROM p_reverses[i] OR oline[k] IS DISTINCT FROM p_line_reverses[l]
-                       OR odebit[k] <> e OR ocredit[k] <> d THEN c := 7; EXIT decide; END IF;
-                    IF amt > oleft[k] THEN c := 26; fact := jsonb_build_object('open_minor', oleft[k]); EXIT decide; END IF;
-                    oleft[k] := oleft[k] - amt; oi[l] := k;
-                END IF;
+                IF act = 7 THEN oleft[k] := oleft[k] - amt; oi[l] := k; END IF;
                 po[a] := po[a] - amt; ve[a] := ve[a] + 1;
                 po[b] := po[b] + amt; ve[b] := ve[b] + 1;
                 lines[l] := ROW(s, l - l_first + 1, item_org, d, e, p_currency[l], amt, ve[a], ve[b], po[a], po[b], now_at,
