@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -46,8 +46,8 @@ def claim(*, limit: int = BATCH, lease_s: float = LEASE_S) -> list[Claimed]:
     with tenancy.scope(tenancy.PLATFORM), connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, organisation_id, lease_token, attempts, provider, received_at, correlation_id"
-            " FROM webhooks_claim_inbox(%s, %s) ORDER BY id",
-            [limit, timedelta(seconds=lease_s)],
+            " FROM webhooks_claim_inbox(%s, make_interval(secs => %s)) ORDER BY id",
+            [limit, float(lease_s)],
         )
         return [Claimed(*row) for row in cursor.fetchall()]
 
@@ -131,13 +131,13 @@ def _retry(claimed: Claimed, pause_s: float, reason: str, mark: str, *, counts: 
     with tenancy.scope(claimed.organisation_id), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE webhooks_inboxevent SET status = 'retry', lease_token = NULL, reason = %s,"
-            " fingerprint = %s, attempts = attempts - %s, next_at = clock_timestamp() + %s"
+            " fingerprint = %s, attempts = attempts - %s, next_at = clock_timestamp() + make_interval(secs => %s)"
             " WHERE id = %s AND lease_token = %s",
             [
                 reason[:300],
                 mark,
                 0 if counts else 1,
-                timedelta(seconds=pause_s),
+                float(pause_s),
                 claimed.id,
                 claimed.lease_token,
             ],

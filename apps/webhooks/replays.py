@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from uuid import UUID
 
 from apps.core import clock, tenancy
 from apps.core.actors import system_actor
@@ -33,7 +34,7 @@ def work(*, work_s: float, now: Callable[[], datetime] = clock.database_now) -> 
     return total
 
 
-def _running() -> list[tuple[object, object]]:
+def _running() -> list[tuple[UUID, UUID]]:
     with tenancy.scope(tenancy.PLATFORM):
         rows = ReplayJob.objects.filter(state=ReplayJob.State.RUNNING).order_by("next_at")
         return list(rows.values_list("organisation_id", "id")[:100])

@@ -273,10 +273,8 @@ def tell_of_failing(command: TellOfFailing, context: Context) -> dict[str, Any]:
 
 
 def _locked(endpoint_id: UUID, organisation_id: UUID | None) -> Endpoint:
-    endpoint = (
-        Endpoint.objects.select_for_update().filter(pk=endpoint_id, organisation_id=organisation_id).first()
-    )
-    if endpoint is None:
+    endpoint = Endpoint.objects.select_for_update().filter(pk=endpoint_id).first()
+    if endpoint is None or endpoint.organisation_id != organisation_id:
         raise NotFound(webhook_endpoint=public_id("we", endpoint_id))
     return endpoint
 

@@ -100,12 +100,8 @@ def switch_source(command: SwitchSource, context: Context) -> dict[str, Any]:
 
 
 def _locked(command: RollSourceSecret | SwitchSource) -> Source:
-    source = (
-        Source.objects.select_for_update()
-        .filter(pk=command.source_id, organisation_id=command.organisation_id)
-        .first()
-    )
-    if source is None:
+    source = Source.objects.select_for_update().filter(pk=command.source_id).first()
+    if source is None or source.organisation_id != command.organisation_id:
         raise NotFound(source=public_id("src", command.source_id))
     return source
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -74,10 +74,10 @@ class Claimer:
                 "SELECT c.id, c.organisation_id, c.endpoint_id, c.created_at, c.attempts, c.lease_token,"
                 " e.id, e.name, e.version, e.object_type, e.object_id, e.payload, e.occurred_at,"
                 " e.correlation_id, e.recorded_at"
-                " FROM webhooks_claim_deliveries(%s, %s, %s, %s) WITH ORDINALITY AS c"
+                " FROM webhooks_claim_deliveries(%s, %s, make_interval(secs => %s), %s) WITH ORDINALITY AS c"
                 "  (id, organisation_id, endpoint_id, event_id, created_at, attempts, lease_token, place)"
                 " JOIN core_outboxevent e ON e.id = c.event_id ORDER BY c.place",
-                [limit, self.after, timedelta(seconds=self.lease_s), ENDPOINTS_PER_CLAIM_MAX],
+                [limit, self.after, float(self.lease_s), ENDPOINTS_PER_CLAIM_MAX],
             )
             rows = [_claimed(row) for row in cursor.fetchall()]
             cursor.execute("SELECT current_setting('bezant.claimed_to')")
@@ -109,7 +109,18 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
         payload=json.loads(payload) if isinstance(payload, str) else payload,
         occurred_at=occurred_at,
     )
-    return Claimed(*row[:6], key, body, row[13], row[14])
+    return Claimed(
+        id=row[0],
+        organisation_id=row[1],
+        endpoint_id=row[2],
+        created_at=row[3],
+        attempts=row[4],
+        lease_token=row[5],
+        event_key=key,
+        body=body,
+        correlation_id=row[13],
+        recorded_at=row[14],
+    )
 
 
 def event_body(

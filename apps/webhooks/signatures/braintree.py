@@ -116,7 +116,7 @@ def _parse_xml(document: bytes) -> Any:
         root = etree.fromstring(document, parser)
     except (etree.XMLSyntaxError, ValueError):
         raise Unreadable("not_xml") from None
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise Unreadable("has_doctype")
     return root
 

@@ -94,7 +94,7 @@ def _public_key(request: SignedRequest) -> rsa.RSAPublicKey:
             certificate = x509.load_pem_x509_certificate(data)
             if not certificate.not_valid_before_utc <= request.at <= certificate.not_valid_after_utc:
                 raise Rejected("expired")
-            key = certificate.public_key()
+            key: object = certificate.public_key()
         else:
             key = load_pem_public_key(data)
     except ValueError:
