@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from apps.core.money import Money
 from apps.payments.formats.errors import FormatError
-from apps.payments.formats.nodes import Element, day, find, find_all, flag, line_of, money, text, texts
+from apps.payments.formats.nodes import (
+    Element,
+    day,
+    find,
+    find_all,
+    flag,
+    line_of,
+    money,
+    text,
+    texts,
+    values,
+)
 from apps.payments.formats.statements import (
     BOOKED,
     BankCode,
@@ -90,11 +101,15 @@ def _entry_references(element: Element, only: EntryDetail | None) -> References:
 
 
 def _read_bank_code(element: Element) -> BankCode:
+    code = find(element, "BkTxCd")
+    if code is None:
+        return BankCode()
+    family = values(find(code, "Domn/Fmly"))
     return BankCode(
-        domain=text(element, "BkTxCd/Domn/Cd"),
-        family=text(element, "BkTxCd/Domn/Fmly/Cd"),
-        sub_family=text(element, "BkTxCd/Domn/Fmly/SubFmlyCd"),
-        proprietary=text(element, "BkTxCd/Prtry/Cd"),
+        domain=text(code, "Domn/Cd"),
+        family=family.get("Cd", ""),
+        sub_family=family.get("SubFmlyCd", ""),
+        proprietary=text(code, "Prtry/Cd"),
     )
 
 
@@ -117,12 +132,15 @@ def _read_charges(element: Element) -> tuple[Charge, ...]:
 
 def _read_detail(element: Element, entry_amount: Money, *, alone: bool) -> EntryDetail:
     debit = _is_debit(element, entry_amount)
+    parties = find(element, "RltdPties")
+    # The other side is the creditor of a debit, the debtor of a credit; a return turns it round.
+    side = "Cdtr" if debit != _is_return(element) else "Dbtr"
     return EntryDetail(
         amount=_detail_amount(element, entry_amount, debit=debit, alone=alone),
         refs=_read_references(element),
         bank_code=_read_bank_code(element),
-        counterparty_name=_counterparty_name(element, debit=debit),
-        counterparty_iban=_counterparty_iban(element, debit=debit),
+        counterparty_name=_counterparty_name(parties, side),
+        counterparty_iban=_counterparty_account(parties, side),
         remittance_unstructured=" ".join(part for part in texts(element, "RmtInf/Ustrd") if part),
         remittance_structured=text(element, "RmtInf/Strd/CdtrRefInf/Ref", "RmtInf/Strd/CdtrRefInf/CdtrRef"),
         return_reason=text(element, "RtrInf/Rsn/Cd", "RtrInf/Rsn/Prtry"),
@@ -152,17 +170,18 @@ def _detail_amount(element: Element, entry_amount: Money, *, debit: bool, alone:
 
 
 def _read_references(element: Element) -> References:
+    refs = values(find(element, "Refs"))
     return References(
-        end_to_end=_known(text(element, "Refs/EndToEndId")),
-        tx=text(element, "Refs/TxId"),
-        instr=text(element, "Refs/InstrId"),
-        pmtinf=text(element, "Refs/PmtInfId"),
-        msg=text(element, "Refs/MsgId"),
-        mandate=text(element, "Refs/MndtId"),
-        acct_svcr=text(element, "Refs/AcctSvcrRef"),
-        clearing=text(element, "Refs/ClrSysRef"),
-        uetr=text(element, "Refs/UETR"),
-        cheque=text(element, "Refs/ChqNb"),
+        end_to_end=_known(refs.get("EndToEndId", "")),
+        tx=refs.get("TxId", ""),
+        instr=refs.get("InstrId", ""),
+        pmtinf=refs.get("PmtInfId", ""),
+        msg=refs.get("MsgId", ""),
+        mandate=refs.get("MndtId", ""),
+        acct_svcr=refs.get("AcctSvcrRef", ""),
+        clearing=refs.get("ClrSysRef", ""),
+        uetr=refs.get("UETR", ""),
+        cheque=refs.get("ChqNb", ""),
     )
 
 
@@ -170,16 +189,15 @@ def _known(reference: str) -> str:
     return "" if reference == "NOTPROVIDED" else reference
 
 
-def _counterparty_name(element: Element, *, debit: bool) -> str:
-    """Name the other side: the creditor of a debit, the debtor of a credit; a return turns it round."""
-    side = "Cdtr" if debit != _is_return(element) else "Dbtr"
-    name = text(element, f"RltdPties/{side}/Pty/Nm", f"RltdPties/{side}/Nm")
-    return name or text(element, f"RltdPties/Ultmt{side}/Pty/Nm", f"RltdPties/Ultmt{side}/Nm")
+def _counterparty_name(parties: Element | None, side: str) -> str:
+    if parties is None:
+        return ""
+    name = text(parties, f"{side}/Pty/Nm", f"{side}/Nm")
+    return name or text(parties, f"Ultmt{side}/Pty/Nm", f"Ultmt{side}/Nm")
 
 
-def _counterparty_iban(element: Element, *, debit: bool) -> str:
-    side = "Cdtr" if debit != _is_return(element) else "Dbtr"
-    return text(element, f"RltdPties/{side}Acct/Id/IBAN", f"RltdPties/{side}Acct/Id/Othr/Id")
+def _counterparty_account(parties: Element | None, side: str) -> str:
+    return "" if parties is None else text(parties, f"{side}Acct/Id/IBAN", f"{side}Acct/Id/Othr/Id")
 
 
 def _is_return(element: Element) -> bool:

@@ -20,10 +20,14 @@ def _qualified(namespace: str, path: str) -> str:
     return "/".join(namespace + step for step in path.split("/"))
 
 
+@lru_cache(maxsize=8192)
+def _namespace(tag: str) -> str:
+    return tag[: tag.index("}") + 1] if tag.startswith("{") else ""
+
+
 def namespace_of(element: Element) -> str:
     """Return the namespace in braces, or an empty text."""
-    tag = str(element.tag)
-    return tag[: tag.index("}") + 1] if tag.startswith("{") else ""
+    return _namespace(str(element.tag))
 
 
 def local_name(element: Element) -> str:
@@ -56,6 +60,14 @@ def text(element: Element, *paths: str) -> str:
     """Return the text the first fitting path leads to, without surrounding blanks, or an empty text."""
     found = find(element, *paths)
     return (found.text or "").strip() if found is not None else ""
+
+
+def values(element: Element | None) -> dict[str, str]:
+    """Return the texts of an element's children by local name; the first wins where one repeats."""
+    found: dict[str, str] = {}
+    for child in element if element is not None else ():
+        found.setdefault(local_name(child), (child.text or "").strip())
+    return found
 
 
 def texts(element: Element, path: str) -> tuple[str, ...]:
