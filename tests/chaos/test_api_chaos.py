@@ -1,0 +1,139 @@
+"""C15 and C22: the same key from many sides at once, and headers that no honest sender writes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections import Counter
+
+import aiohttp
+import pytest
+
+from tests.chaos.platform import Platform, platform
+from tests.chaos.traffic import Counts, add_source
+
+WHOLE = pytest.mark.chaos
+
+
+def token_of(running: Platform) -> str:
+    """Make an organisation with an API client and return a token of its."""
+    return running.manage(
+        "import secrets\nfrom datetime import timedelta\nfrom apps.core import clock, ids, tenancy\n"
+        "from apps.accounts.models import Organisation\nfrom apps.authz.models import AccessToken, Application\n"
+        "at = clock.database_now()\nkey = ids.uuid7(at)\n"
+        "with tenancy.scope(key):\n"
+        "    Organisation.objects.create(id=key, name='Chaos', kind='merchant', country='NL', created_at=at)\n"
+        "with tenancy.scope(tenancy.PLATFORM):\n"
+        "    fields = {field.name for field in Application._meta.get_fields()}\n"
+        "    client = Application(name='chaos', client_type='confidential', authorization_grant_type='client-credentials',"
+        " organisation_id=key, **({'id': ids.uuid7(at)} if Application._meta.pk.get_internal_type() == 'UUIDField' else {}))\n"
+        "    if 'grant_types' in fields: client.grant_types = ['client-credentials']\n"
+        "    if 'allowed_scopes' in fields: client.allowed_scopes = ['webhooks.read', 'webhooks.write']\n"
+        "    if 'created_by' in fields: client.created_by = 'tests'\n"
+        "    client.save()\n"
+        "    secret = secrets.token_urlsafe(32)\n"
+        "    AccessToken.objects.create(token=secret, application=client, expires=at + timedelta(hours=1),"
+        " scope='webhooks.read webhooks.write')\n"
+        "print(secret)"
+    )
+
+
+def parallel_keys(folder, name, *, keys, calls, verdicts):
+    with platform(folder) as running:
+        token = token_of(running)
+        running.start("web")
+        running.every(1.0, lambda: running.kill_child("web"))
+        statuses, answers = Counter(), {}
+
+        async def call(session, number):
+            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"key-{number}"}
+            body = {"url": f"https://merchant.example/{number}"}
+            for _ in range(200):
+                try:
+                    async with session.post(
+                        f"http://127.0.0.1:{running.port}/api/v1/webhook-endpoints",
+                        json=body,
+                        headers=headers,
+                    ) as answer:
+                        statuses[answer.status] += 1
+                        if answer.status == 201:
+                            answers.setdefault(number, set()).add((await answer.json())["id"])
+                            return
+                        assert answer.status in (409, 503), (answer.status, await answer.text())
+                except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError):
+                    statuses[0] += 1
+                await asyncio.sleep(0.05)
+
+        async def everything():
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+                work = [call(session, number) for number in range(keys) for _ in range(calls)]
+                await asyncio.gather(*work)
+
+        asyncio.run(everything())
+        running.calm()
+        made = Counter(row[0] for row in running.sql("SELECT url FROM webhooks_endpoint"))
+        counts = Counts(
+            name,
+            lost=keys - len(made),
+            double=sum(count > 1 for count in made.values()) + sum(len(ids) > 1 for ids in answers.values()),
+            facts={"statuses": dict(statuses), "kills": running.kills},
+        )
+        verdicts.append(counts)
+    return counts
+
+
+class TestC15Idempotency:
+    def test_one_effect_for_each_key(self, tmp_path, verdicts):
+        counts = parallel_keys(tmp_path, "C15 idempotency (tenth)", keys=20, calls=20, verdicts=verdicts)
+
+        assert counts.clean and set(counts.facts["statuses"]) <= {0, 201, 409, 503}
+
+    @WHOLE
+    def test_at_full_size(self, tmp_path, verdicts):
+        # An organisation may have a hundred endpoints, so that many keys.
+        assert parallel_keys(tmp_path, "C15 idempotency", keys=100, calls=20, verdicts=verdicts).clean
+
+
+def raw_request(port: int, head: bytes, body: bytes = b"") -> int:
+    """Send bytes as they are; return the status, or 0 when the server hung up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as peer:
+        try:
+            peer.sendall(head + body)
+            answer = peer.recv(65536)
+        except OSError:
+            return 0
+        return int(answer.split(b" ")[1]) if answer.startswith(b"HTTP/1.1 ") else 0
+
+
+@pytest.mark.slow
+def test_c22_header_abuse_is_refused_cheaply(tmp_path, verdicts):
+    with platform(tmp_path) as running:
+        path = add_source(running)
+        running.start("web")
+        line = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode()
+        length = b"Content-Length: 2\r\n"
+        stamp = f"webhook-id: a\r\nwebhook-timestamp: {int(time.time())}\r\n".encode()
+        many = b" ".join([b"v1," + b"A" * 44] * 10_000)
+        requests = {
+            "10,000 signatures": line + length + stamp + b"webhook-signature: " + many + b"\r\n\r\n{}",
+            "300 signatures": line + length + stamp + b"webhook-signature: " + many[:14_000] + b"\r\n\r\n{}",
+            "64 kB header": line + length + b"X-Long: " + b"x" * 65_536 + b"\r\n\r\n{}",
+            "5,000 headers": line + length + b"".join(b"x-%d: y\r\n" % n for n in range(5_000)) + b"\r\n{}",
+            "1 MiB + 1": line + b"Content-Length: 1048577\r\n\r\n" + b"x" * 1_048_577,
+            "no length": line + b"\r\n",
+            "chunked": line + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            "length that lies": line + b"Content-Length: 99999999999999\r\n\r\n{}",
+            "NUL in a header": line + length + b"webhook-signature: a\x00b\r\n\r\n{}",
+            "bytes in a header": line + length + stamp + b"webhook-signature: \xff\xfe\r\n\r\n{}",
+        }
+        raw_request(running.port, line + length + b"\r\n{}")
+
+        statuses = {name: raw_request(running.port, request) for name, request in requests.items()}
+
+        verdicts.append(
+            Counts("C22 header abuse", ghost=sum(s >= 500 for s in statuses.values()), facts=statuses)
+        )
+        assert all(status == 0 or 400 <= status < 500 for status in statuses.values()), statuses
+        assert running.sql("SELECT count(*) FROM webhooks_inboxevent") == [(0,)]

@@ -1,0 +1,219 @@
+"""Inbound: floods, dying workers, a dying database, poison, and proof that the tests can fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.platform import platform
+from tests.chaos.traffic import Provider, add_source, check_inbox, drained, percentile
+
+WHOLE = pytest.mark.chaos
+
+
+def flood(
+    folder,
+    name,
+    *,
+    events,
+    verdicts,
+    variables=None,
+    web_app="",
+    trouble=None,
+    data=None,
+    copies=3,
+    kill_s=2.0,
+):
+    """C1 and its relatives: a flood of events, each several times, while something keeps breaking."""
+    with platform(folder, variables=variables or {}, web_app=web_app) as running:
+        path = add_source(running)
+        running.start("web", "worker", "beat")
+        provider = Provider(running, path, copies=copies)
+        running.every(kill_s, lambda: running.kill_child("worker"))
+        if trouble:
+            trouble(running)
+        told = {f"chaos-{number}": (data(number) if data else {"n": number}) for number in range(events)}
+        provider.send(told)
+        running.kill("worker")
+        running.calm()
+        took_s = 0.0
+        try:
+            took_s = running.wait_until(lambda: drained(running), within_s=120)
+        finally:
+            counts = check_inbox(running, name, provider.promised, set(told))
+            counts.facts |= {
+                "accept_p99_ms": round(percentile(provider.times_ms, 0.99), 1),
+                "drained_s": round(took_s, 1),
+                "statuses": dict(provider.statuses),
+            }
+            verdicts.append(counts)
+    return counts
+
+
+class TestC1Flood:
+    def test_nothing_is_lost_or_done_twice_while_workers_die(self, tmp_path, verdicts):
+        counts = flood(tmp_path, "C1 flood (tenth)", events=1_000, verdicts=verdicts)
+
+        assert counts.clean and counts.facts["effects"] == 1_000 and counts.facts["kills"] >= 1
+
+    @WHOLE
+    def test_at_full_size(self, tmp_path, verdicts):
+        counts = flood(tmp_path, "C1 flood", events=10_000, verdicts=verdicts)
+
+        assert counts.clean and counts.facts["effects"] == 10_000
+
+    @pytest.mark.slow
+    def test_it_fails_for_a_server_that_answers_first(self, tmp_path, verdicts):
+        def kill_web(running):
+            running.every(0.5, lambda: running.kill_child("web"))
+
+        counts = flood(
+            tmp_path,
+            "C1 against answer-first",
+            events=400,
+            copies=1,
+            verdicts=[],
+            trouble=kill_web,
+            web_app="tests.chaos.answers_first:application",
+        )
+
+        assert counts.lost > 0
+
+    @pytest.mark.slow
+    def test_it_fails_for_a_worker_that_does_not_check_its_token(self, tmp_path):
+        counts = flood(
+            tmp_path,
+            "C1 against no token check",
+            events=60,
+            copies=1,
+            verdicts=[],
+            kill_s=60,
+            variables={"CHAOS_VARIANT": "no_token", "WEBHOOK_LEASE_S": "1", "WEBHOOK_WORKERS": "2"},
+            data=lambda number: {"n": number, "slow_s": "0.12"},
+        )
+
+        assert counts.double > 0
+
+    @pytest.mark.slow
+    def test_with_the_token_check_the_same_slow_workers_do_nothing_twice(self, tmp_path, verdicts):
+        counts = flood(
+            tmp_path,
+            "C1 slow workers",
+            events=60,
+            copies=1,
+            verdicts=verdicts,
+            kill_s=60,
+            variables={"WEBHOOK_LEASE_S": "1", "WEBHOOK_WORKERS": "2"},
+            data=lambda number: {"n": number, "slow_s": "0.12"},
+        )
+
+        assert counts.clean
+
+
+class TestC4DatabaseCrash:
+    def crashes(self, *moments):
+        def trouble(running):
+            import threading
+
+            for moment_s in moments:
+                timer = threading.Timer(moment_s, running.crash_database)
+                timer.daemon = True
+                timer.start()
+
+        return trouble
+
+    def test_no_2xx_without_a_row(self, tmp_path, verdicts):
+        counts = flood(
+            tmp_path, "C4 database crash (tenth)", events=1_000, verdicts=verdicts, trouble=self.crashes(1, 3)
+        )
+
+        assert counts.clean and counts.facts["effects"] == 1_000
+        assert set(counts.facts["statuses"]) <= {0, 200, 503}
+
+    @WHOLE
+    def test_at_full_size(self, tmp_path, verdicts):
+        counts = flood(
+            tmp_path, "C4 database crash", events=10_000, verdicts=verdicts, trouble=self.crashes(5, 12)
+        )
+
+        assert counts.clean and counts.facts["effects"] == 10_000
+
+
+@WHOLE
+def test_c5_web_workers_die_every_second(tmp_path, verdicts):
+    counts = flood(
+        tmp_path,
+        "C5 web workers die",
+        events=5_000,
+        verdicts=verdicts,
+        trouble=lambda running: running.every(1, lambda: running.kill_child("web")),
+    )
+
+    assert counts.clean and counts.facts["effects"] == 5_000
+
+
+@WHOLE
+def test_c7_events_come_out_of_order(tmp_path, verdicts):
+    """Each payment's events wait for the one before; the last state is as if they had come in order."""
+
+    def data(number):
+        payment, step = divmod(number, 5)
+        return {"n": number, **({"after": f"chaos-{payment * 5 + step - 1}"} if step else {})}
+
+    counts = flood(tmp_path, "C7 out of order", events=2_000, copies=1, verdicts=verdicts, data=data)
+
+    assert counts.clean and counts.facts["effects"] == 2_000
+
+
+def poison(folder, name, *, events, raises_every, exits_every, verdicts):
+    """C9: some events always fail, some kill whoever works on them; exactly those are dead, all others done."""
+    bad = {n for n in range(events) if n % raises_every == 0}
+    worse = {n for n in range(events) if n % exits_every == 1}
+
+    def data(number):
+        return {"n": number} | (
+            {"do": "raise"} if number in bad else {"do": "exit"} if number in worse else {}
+        )
+
+    with platform(folder, variables={"WEBHOOK_LEASE_S": "1"}) as running:
+        path = add_source(running)
+        running.start("web", "worker", "beat")
+        provider = Provider(running, path, copies=1)
+        told = {f"chaos-{number}": data(number) for number in range(events)}
+        provider.send(told)
+        running.wait_until(lambda: drained(running), within_s=150)
+        dead = {
+            row[0] for row in running.sql("SELECT event_id FROM webhooks_inboxevent WHERE status = 'dead'")
+        }
+        counts = check_inbox(running, name, provider.promised, set(told), dead)
+        wanted = {f"chaos-{number}" for number in bad | worse}
+        counts.facts |= {
+            "dead": len(dead),
+            "wrongly_dead": len(dead - wanted),
+            "not_dead": len(wanted - dead),
+        }
+        verdicts.append(counts)
+    return counts
+
+
+class TestC9Poison:
+    @pytest.mark.slow
+    def test_exactly_the_poisonous_events_are_dead(self, tmp_path, verdicts):
+        counts = poison(
+            tmp_path,
+            "C9 poison (tenth)",
+            events=1_000,
+            raises_every=100,
+            exits_every=1_000,
+            verdicts=verdicts,
+        )
+
+        assert counts.clean
+        assert (counts.facts["dead"], counts.facts["wrongly_dead"], counts.facts["not_dead"]) == (11, 0, 0)
+
+    @WHOLE
+    def test_at_full_size(self, tmp_path, verdicts):
+        counts = poison(
+            tmp_path, "C9 poison", events=10_000, raises_every=100, exits_every=1_000, verdicts=verdicts
+        )
+
+        assert counts.clean and counts.facts["wrongly_dead"] == counts.facts["not_dead"] == 0

@@ -1,0 +1,371 @@
+"""Outbound: workers killed between the POST and its record, bad endpoints, order, rollbacks, forbidden addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+from aiohttp import web
+
+from tests.chaos.platform import Platform, platform
+from tests.chaos.traffic import Counts, percentile
+from tests.integration.webhooks.sink import Sink
+
+WHOLE = pytest.mark.chaos
+IN_FLIGHT = 50
+
+_SETUP = """
+import json
+from apps.core import clock, ids, tenancy
+from apps.core.actors import system_actor
+from apps.core.commands import execute
+from apps.accounts.models import Organisation
+from apps.webhooks.commands.endpoints import CreateEndpoint
+at = clock.database_now()
+key = ids.uuid7(at)
+with tenancy.scope(key): Organisation.objects.create(id=key, name='Chaos', kind='merchant', country='NL', created_at=at)
+made = [execute(CreateEndpoint(key, url, **options), actor=system_actor('tests'), key=None, at=at).answer['id'] for url, options in {endpoints!r}]
+print(json.dumps([str(key), made]))
+"""
+
+
+def set_up(running: Platform, endpoints: list[tuple[str, dict]]) -> tuple[str, list[str]]:
+    """Make an organisation with endpoints; return its key and their ids."""
+    organisation, made = json.loads(running.manage(_SETUP.format(endpoints=endpoints)))
+    return organisation, made
+
+
+def publish(
+    running: Platform, organisation: str, count: int, *, keys: int = 1, name: str = "payments.payment_settled"
+) -> None:
+    """Commit events, each in a transaction of its own, as commands would."""
+    running.manage(
+        "import json\nfrom apps.core import clock, ids, tenancy\nfrom django.db import connection\n"
+        "from uuid import UUID\n"
+        f"org = UUID({organisation!r})\n"
+        f"for n in range({count}):\n"
+        "    at = clock.database_now()\n"
+        "    with tenancy.scope(org), connection.cursor() as cursor:\n"
+        "        cursor.execute('INSERT INTO core_outboxevent (id, organisation_id, name, version, object_type, object_id,'\n"
+        "            ' payload, correlation_id, occurred_at) VALUES (%s, %s, %s, 1, %s, %s, %s, %s, %s)',\n"
+        f"            [ids.uuid7(at), org, {name!r}, 'payment', f'pay_{{n % {keys}}}', json.dumps({{'n': n}}), 'chaos-correlation', at])\n"
+        "print('done')"
+    )
+
+
+def settled(running: Platform) -> bool:
+    """Tell whether every event was fanned out and no delivery is queued."""
+    ((left, behind),) = running.sql(
+        "SELECT (SELECT count(*) FROM webhooks_queue),"
+        " (SELECT count(*) FROM core_outboxevent e WHERE NOT EXISTS"
+        "   (SELECT FROM webhooks_delivery d WHERE d.event_id = e.id) AND e.name LIKE 'payments.%%')"
+    )
+    return left == 0 and behind == 0
+
+
+def check_deliveries(running: Platform, name: str, sink: Sink, *, kills: int) -> Counts:
+    """Count events without a delivery at the sink, ids the platform never made, rows that are stuck."""
+    wanted = {
+        row[0]
+        for row in running.sql("SELECT payload->>'n' FROM core_outboxevent WHERE name LIKE 'payments.%%'")
+    }
+    got = Counter(str(json.loads(one.body)["data"]["n"]) for one in sink.received)
+    ids_of: dict[str, set[str]] = {}
+    for one in sink.received:
+        ids_of.setdefault(str(json.loads(one.body)["data"]["n"]), set()).add(one.event_id)
+    repeats = sum(count - 1 for count in got.values())
+    ((stuck,),) = running.sql("SELECT count(*) FROM webhooks_queue")
+    return Counts(
+        name,
+        lost=len(wanted - set(got)),
+        # A delivery may be repeated when its worker died in between, but never under another id, and
+        # never more often than there were deliveries in flight at the kills.
+        double=sum(len(ids) > 1 for ids in ids_of.values()) + max(0, repeats - kills * IN_FLIGHT),
+        ghost=len(set(got) - wanted),
+        stuck=stuck,
+        facts={"delivered": len(got), "repeats": repeats, "kills": kills},
+    )
+
+
+def between_post_and_record(folder, name, *, count, verdicts):
+    async def slow(_):
+        await asyncio.sleep(0.2)
+        return web.Response(status=200)
+
+    sink = Sink(answer=slow)
+    try:
+        with platform(folder) as running:
+            organisation, _ = set_up(running, [(sink.url, {"max_in_flight": IN_FLIGHT})])
+            running.start("worker", "beat", "relay")
+            running.every(1.0, lambda: running.kill_child("worker"))
+            publish(running, organisation, count)
+            time.sleep(5)
+            running.calm()
+            running.wait_until(lambda: settled(running), within_s=120)
+            verdicts.append(counts := check_deliveries(running, name, sink, kills=running.kills))
+    finally:
+        sink.stop()
+    return counts
+
+
+class TestC6KilledBetweenPostAndRecord:
+    def test_each_event_arrives_and_repeats_keep_their_id(self, tmp_path, verdicts):
+        counts = between_post_and_record(
+            tmp_path, "C6 killed after POST (tenth)", count=200, verdicts=verdicts
+        )
+
+        assert counts.clean and counts.facts["delivered"] == 200 and counts.facts["kills"] >= 1
+
+    @WHOLE
+    def test_at_full_size(self, tmp_path, verdicts):
+        counts = between_post_and_record(tmp_path, "C6 killed after POST", count=2_000, verdicts=verdicts)
+
+        assert counts.clean
+
+
+def rollbacks(count: int, verdicts: list[Counts], name: str) -> Counts:
+    """C10: commands of which some fail; the outbox holds exactly the events of those that did not."""
+    from apps.core import clock, tenancy
+    from apps.core.actors import system_actor
+    from apps.core.commands import COMMANDS, Command, execute, handles
+    from apps.core.errors import Conflict
+    from apps.core.events import EVENTS, Event, event
+    from apps.core.models import OutboxEvent
+
+    if ("chaos.try", 1) not in COMMANDS:
+
+        @event("chaos.tried", version=1)
+        @dataclass(frozen=True)
+        class Tried(Event):
+            """A try of the chaos tests."""
+
+            OBJECT: ClassVar[tuple[str, str]] = ("try", "n")
+            n: str
+
+        @dataclass(frozen=True)
+        class Try(Command):
+            n: str
+            fails: bool
+
+        @handles(Try, name="chaos.try", version=1, permission="chaos")
+        def attempt(command: Try, context: Any) -> dict[str, Any]:
+            context.emit(Tried(n=command.n))
+            if command.fails:
+                raise Conflict(n=command.n)
+            return {}
+
+    spec = COMMANDS["chaos.try", 1]
+    mark = random.randrange(10**9)
+    fails = [number % 10 < 3 for number in range(count)]
+    committed = set()
+    try:
+        for number, bad in enumerate(fails):
+            try:
+                execute(
+                    spec.cls(None, f"{mark}-{number}", bad),
+                    actor=system_actor("chaos"),
+                    key=None,
+                    at=clock.database_now(),
+                )
+                committed.add(f"{mark}-{number}")
+            except Conflict:
+                pass
+    finally:
+        del COMMANDS["chaos.try", 1], EVENTS["chaos.tried", 1]
+    with tenancy.scope(tenancy.PLATFORM):
+        told = Counter(
+            OutboxEvent.objects.filter(object_id__startswith=f"{mark}-").values_list("object_id", flat=True)
+        )
+    counts = Counts(
+        name,
+        lost=len(committed - set(told)),
+        double=sum(n > 1 for n in told.values()),
+        ghost=len(set(told) - committed),
+        facts={"commits": len(committed), "rollbacks": count - len(committed)},
+    )
+    verdicts.append(counts)
+    return counts
+
+
+class TestC10Rollbacks:
+    def test_what_is_rolled_back_is_never_told(self, db, verdicts):
+        counts = rollbacks(100, verdicts, "C10 rollbacks (tenth)")
+
+        assert counts.clean and counts.facts == {"commits": 70, "rollbacks": 30}
+
+    @WHOLE
+    def test_at_full_size(self, db, verdicts):
+        assert rollbacks(1_000, verdicts, "C10 rollbacks").clean
+
+
+@WHOLE
+def test_c11_wake_ups_are_lost(tmp_path, verdicts):
+    """Nobody ever wakes a worker: the beat alone finds every event within two seconds."""
+    sink = Sink()
+    try:
+        with platform(tmp_path, variables={"CELERY_BROKER_URL": ""}) as running:
+            organisation, _ = set_up(running, [(sink.url, {"max_in_flight": IN_FLIGHT})])
+            running.start("worker", "beat", "relay")
+            publish(running, organisation, 100)
+            for _ in range(20):
+                publish(running, organisation, 25)
+                running.kill("relay")
+            running.wait_until(lambda: settled(running), within_s=60)
+            verdicts.append(
+                counts := check_deliveries(running, "C11 lost wake-ups", sink, kills=running.kills)
+            )
+    finally:
+        sink.stop()
+    assert counts.lost == counts.ghost == counts.stuck == 0
+
+
+@WHOLE
+def test_c12_bad_endpoints_leave_the_others_alone(tmp_path, verdicts):
+    """Of 100 endpoints 10 time out, 10 fail, 5 ask for patience, one is gone, one never ends, one drips."""
+    arrived: dict[str, list[float]] = {}
+
+    async def answer(received):
+        kind = received.path.strip("/").split("-")[0]
+        if kind == "well":
+            arrived.setdefault(received.path, []).append(time.time())
+            return web.Response(status=200)
+        if kind == "timeout":
+            await asyncio.sleep(60)
+        if kind == "fail":
+            return web.Response(status=500)
+        if kind == "patience":
+            return web.Response(status=429, headers={"Retry-After": "30"})
+        if kind == "gone":
+            return web.Response(status=410)
+        if kind == "huge":
+            return web.Response(status=500, body=b"x" * 50_000_000)
+        return web.Response(status=200)
+
+    sink = Sink(answer=answer)
+    kinds = ["timeout"] * 10 + ["fail"] * 10 + ["patience"] * 5 + ["gone", "huge"] + ["well"] * 73
+    try:
+        with platform(tmp_path) as running:
+            endpoints = [(f"{sink.url}/{kind}-{number}", {}) for number, kind in enumerate(kinds)]
+            organisation, made = set_up(running, endpoints)
+            running.start("worker", "beat", "relay")
+            time.sleep(3)
+            publish(running, organisation, 30)
+            wanted = 73 * 30
+            running.wait_until(lambda: sum(map(len, arrived.values())) >= wanted, within_s=60)
+            lags = running.sql(
+                "SELECT extract(epoch FROM min(a.started_at) - d.created_at)::float8 FROM webhooks_delivery d"
+                " JOIN webhooks_attempt a ON a.delivery_id = d.id JOIN webhooks_endpoint e ON e.id = d.endpoint_id"
+                " WHERE e.url LIKE '%%well%%' GROUP BY d.id, d.created_at"
+            )
+            ((gone,),) = running.sql("SELECT state FROM webhooks_endpoint WHERE url LIKE '%%gone%%'")
+            ((early,),) = running.sql(
+                "SELECT count(*) FROM (SELECT started_at - lag(started_at) OVER (PARTITION BY delivery_id ORDER BY number) AS pause"
+                " FROM webhooks_attempt a JOIN webhooks_endpoint e ON e.id = a.endpoint_id WHERE e.url LIKE '%%patience%%') p"
+                " WHERE pause < interval '30 seconds'"
+            )
+            p99_s = percentile([lag for (lag,) in lags], 0.99)
+            got = sum(map(len, arrived.values()))
+            verdicts.append(
+                counts := Counts(
+                    "C12 bad endpoints",
+                    lost=wanted - got,
+                    facts={"healthy_p99_s": round(p99_s, 2), "gone": gone, "early": early},
+                )
+            )
+    finally:
+        sink.stop()
+    assert counts.clean and p99_s <= 2 and gone == "gone" and early == 0
+
+
+@WHOLE
+def test_c13_secrets_are_rolled_under_load(tmp_path, verdicts):
+    """The receiver takes over each new secret at a moment of its own; every delivery verifies."""
+    from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+    holder = {"secret": ""}
+    wrong = []
+
+    def answer(received):
+        try:
+            Webhook(holder["secret"]).verify(received.body.decode(), received.headers)
+        except WebhookVerificationError:
+            wrong.append(received.event_id)
+        return 200
+
+    sink = Sink(answer=answer)
+    reveal = (
+        "from apps.core import tenancy, clock\nfrom apps.webhooks.models import EndpointSecret\n"
+        "with tenancy.scope(tenancy.PLATFORM): print(EndpointSecret.objects.order_by('-valid_from', '-pk').first().value.reveal())"
+    )
+    try:
+        with platform(tmp_path) as running:
+            organisation, (endpoint,) = set_up(running, [(sink.url, {"max_in_flight": IN_FLIGHT})])
+            holder["secret"] = running.manage(reveal)
+            running.start("worker", "beat", "relay")
+            for _ in range(8):
+                threading.Thread(target=publish, args=[running, organisation, 250], daemon=True).start()
+                running.manage(
+                    "from uuid import UUID\nfrom apps.core import clock, ids\nfrom apps.core.actors import system_actor\n"
+                    "from apps.core.commands import execute\nfrom apps.webhooks.commands.endpoints import RotateEndpointSecret\n"
+                    f"execute(RotateEndpointSecret(UUID({organisation!r}), ids.parse_public_id('we', {endpoint!r})),"
+                    " actor=system_actor('t'), key=None, at=clock.database_now())\nprint('rolled')"
+                )
+                time.sleep(random.uniform(0.5, 2))
+                holder["secret"] = running.manage(reveal)
+            time.sleep(3)
+            running.wait_until(lambda: settled(running), within_s=60)
+            counts = check_deliveries(running, "C13 rotation under load", sink, kills=0)
+            counts.lost += len(wrong)
+            verdicts.append(counts)
+    finally:
+        sink.stop()
+    assert not wrong and len(sink.received) == 2_000
+
+
+@WHOLE
+def test_c14_order_holds_while_workers_die(tmp_path, verdicts):
+    """50 objects of 100 events each, a fifth of first tries failing: each object's events arrive in order."""
+    tried: set[str] = set()
+
+    def answer(received):
+        first = received.event_id not in tried
+        tried.add(received.event_id)
+        return 500 if first and random.random() < 0.2 else 200
+
+    sink = Sink(answer=answer)
+    try:
+        with platform(tmp_path) as running:
+            organisation, _ = set_up(running, [(sink.url, {"max_in_flight": IN_FLIGHT, "ordered": True})])
+            running.start("worker", "beat", "relay")
+            running.every(2, lambda: running.kill_child("worker"))
+            publish(running, organisation, 5_000, keys=50)
+            time.sleep(5)
+            running.calm()
+            running.wait_until(lambda: settled(running), within_s=300)
+            counts = check_deliveries(running, "C14 order", sink, kills=running.kills)
+            counts.facts["out_of_order"] = out_of_order(sink)
+            verdicts.append(counts)
+    finally:
+        sink.stop()
+    assert counts.lost == counts.ghost == counts.stuck == 0 and counts.facts["out_of_order"] == 0
+
+
+def out_of_order(sink: Sink) -> int:
+    """Count events that arrived before one of their object's earlier events had arrived at all."""
+    highest: dict[str, int] = {}
+    wrong = 0
+    for one in sink.received:
+        told = json.loads(one.body)
+        key, number = told["object"]["id"], told["data"]["n"]
+        expected = highest.get(key, int(key.removeprefix("pay_")) - 50) + 50
+        if number > expected:
+            wrong += 1
+        highest[key] = max(highest.get(key, number), number)
+    return wrong
