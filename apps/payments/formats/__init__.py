@@ -42,6 +42,7 @@ from apps.payments.formats.pacs008 import (
     read_interbank_transfer,
 )
 from apps.payments.formats.pacs028 import Inquiry, InquiryMessage, build_status_inquiry, read_status_inquiry
+from apps.payments.formats.pages import join_pages
 from apps.payments.formats.pain001 import (
     CreditTransfer,
     CreditTransferBatch,
@@ -147,6 +148,7 @@ __all__ = [
     "detect",
     "is_creditor_reference",
     "is_iban",
+    "join_pages",
     "open_entry",
     "read_credit_transfer",
     "read_direct_debit",

@@ -7,7 +7,7 @@ import re
 from apps.core.money import EXPONENTS, MINOR_MAX, BadAmount, Money, UnknownCurrency, exponent
 from apps.payments.formats.errors import FormatError
 
-_DECIMAL = re.compile(r"\+?0*([0-9]{1,18}|(?=\.))(?:\.([0-9]{0,17}))?", re.ASCII)
+_DECIMAL = re.compile(r"\+?0*([0-9]{1,18}|(?=\.[0-9]))(?:\.([0-9]{0,17}))?", re.ASCII)
 
 
 def read_amount(written: str, currency: str, *, line: int | None = None, place: str = "") -> Money:
