@@ -292,7 +292,7 @@ class _Request:
             raise IdempotencyConflict
         if state == "new":
             return None
-        return self._told_again(outcome, json.loads(answer) if isinstance(answer, str) else answer)
+        return self._told_again(outcome, json.loads(answer))
 
     def _told_again(self, outcome: str | None, answer: Any) -> Outcome | Refusal:
         if outcome == "refused":
@@ -328,7 +328,7 @@ class _Request:
         events = [_event_row(self.at, organisation_id, event) for organisation_id, event in context.events]
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT core_finish_command(%s, %s, %s, %s, %s::jsonb, make_interval(secs => %s), %s, %s, %s::jsonb)",
+                "SELECT core_finish_command(%s, %s, %s, %s, %s, make_interval(secs => %s), %s, %s, %s::jsonb)",
                 [
                     self.command.organisation_id,
                     self.command_id,

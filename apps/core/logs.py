@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import sys
 import time
+import traceback
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from typing import Any
@@ -90,6 +92,19 @@ def configure(*, level: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": False},
         },
     }
+
+
+def log_failure(sender: Any, request: HttpRequest | None = None, **_: Any) -> None:
+    """Log what made a request fail: the kind of error and where, without its message, which may hold data."""
+    error = sys.exc_info()[1]
+    if error is None:
+        return
+    places = [
+        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    structlog.get_logger("bezant.http").error(
+        "request failed", error=type(error).__name__, places=places[-12:]
+    )
 
 
 def correlation_middleware(

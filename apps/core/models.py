@@ -32,7 +32,7 @@ class StoredAnswer(models.Model):
     organisation_id = models.UUIDField(null=True)
     request_hash = models.BinaryField(max_length=32)
     outcome = models.CharField(max_length=20)  # done, refused, pending_approval
-    answer = models.JSONField()
+    answer = models.TextField()  # JSON as it was said: jsonb would put the names in another order
     recorded_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.utils.functional import cached_property
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +19,7 @@ from apps.core.actors import Actor
 from apps.core.commands import Command, Outcome, execute
 from apps.core.errors import Denied
 from apps.core.http.idempotency import idempotency_key
+from apps.core.ids import parse_public_id, public_id
 from apps.core.money import BadAmount, Money, UnknownCurrency
 
 REPLAYED = "Idempotent-Replayed"
@@ -75,10 +79,27 @@ class ApiView(APIView):
         return Response(outcome.answer, status=202 if waiting else status, headers=headers)
 
 
+@extend_schema_field(OpenApiTypes.STR)
+class PublicIdField(serializers.Field[UUID, Any, str, Any]):
+    """A prefixed public id such as `acc_…`, given to the command as the key behind it."""
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        self.prefix = prefix
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> UUID:
+        """Read the id. Raises BadId, which answers 404 as an unknown object does."""
+        return parse_public_id(self.prefix, data)
+
+    def to_representation(self, value: UUID) -> str:
+        """Write the id."""
+        return public_id(self.prefix, value)
+
+
 class MoneySerializer(serializers.Serializer[Money]):
     """Money as {"amount": "12.34", "currency": "EUR"}: a decimal in a string, never a JSON number."""
 
-    amount = serializers.CharField(max_length=26)
+    amount = serializers.CharField(max_length=26, trim_whitespace=False)
     currency = serializers.CharField(min_length=3, max_length=3)
 
     def to_internal_value(self, data: Any) -> Money:

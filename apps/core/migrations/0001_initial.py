@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                 ('organisation_id', models.UUIDField(null=True)),
                 ('request_hash', models.BinaryField(max_length=32)),
                 ('outcome', models.CharField(max_length=20)),
-                ('answer', models.JSONField()),
+                ('answer', models.TextField()),
                 ('recorded_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField()),
             ],

@@ -6,22 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.http.api import MoneySerializer
-from apps.core.ids import parse_public_id
+from apps.core.http.api import MoneySerializer, PublicIdField
 from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.domain.references import NAME_MAX, REMITTANCE_MAX
-
-
-class PublicIdField(serializers.CharField):
-    """A prefixed public id, given to the command as a UUID."""
-
-    def __init__(self, prefix: str, **options: Any) -> None:
-        self.prefix = prefix
-        super().__init__(**{"max_length": 40, **options})
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Read the id. Raises BadId, which answers 404 as an unknown object does."""
-        return parse_public_id(self.prefix, super().to_internal_value(data))
 
 
 class CreditorSerializer(serializers.Serializer[Any]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 
 import jsonschema
@@ -66,7 +65,7 @@ class TestEndpoints:
 
         with tenancy.scope(organisation_id):
             stored = [
-                json.dumps(one.answer) for one in StoredAnswer.objects.filter(organisation_id=organisation_id)
+                one.answer for one in StoredAnswer.objects.filter(organisation_id=organisation_id)
             ]
         assert stored and not any(told["secrets"][0]["secret"] in one for one in stored)
 

@@ -4,7 +4,7 @@
 -- `state` is new, in_flight, answered or conflict.
 CREATE FUNCTION core_begin_command(
     p_scope text, p_command_id uuid, p_request_hash bytea,
-    OUT state text, OUT outcome text, OUT answer jsonb
+    OUT state text, OUT outcome text, OUT answer text
 ) LANGUAGE plpgsql AS $$
 DECLARE
     stored core_storedanswer;
@@ -29,7 +29,7 @@ END $$;
 
 -- Closes a command: its events and its stored answer (none when p_request_hash is null).
 CREATE FUNCTION core_finish_command(
-    p_organisation uuid, p_command_id uuid, p_request_hash bytea, p_outcome text, p_answer jsonb,
+    p_organisation uuid, p_command_id uuid, p_request_hash bytea, p_outcome text, p_answer text,
     p_keep interval, p_correlation_id text, p_at timestamptz, p_events jsonb
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
