@@ -6,6 +6,8 @@ Field names that later versions of the toolkit bring (`token_endpoint_auth_metho
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from oauth2_provider.models import (
@@ -28,6 +30,9 @@ class Application(AbstractApplication):
         SELF_SIGNED_TLS = "self_signed_tls_client_auth"
         NONE = "none"
 
+    client_secret = models.CharField(max_length=64, default="")
+    """The SHA-256 of the secret in hex, or nothing: the secret itself has 256 random bits."""
+
     organisation = models.ForeignKey("accounts.Organisation", on_delete=models.PROTECT, related_name="+")
     grant_types = ArrayField(models.CharField(max_length=40), size=5, default=list)
     allowed_scopes = ArrayField(models.CharField(max_length=60), size=60, default=list)
@@ -42,7 +47,13 @@ class Application(AbstractApplication):
     class Meta(AbstractApplication.Meta):
         abstract = False
         constraints = [
-            models.CheckConstraint(condition=models.Q(hash_client_secret=True), name="authz_secrets_are_hashed"),
+            models.CheckConstraint(
+                condition=models.Q(hash_client_secret=True), name="authz_secrets_are_hashed"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(client_secret="") | models.Q(client_secret__regex="^[0-9a-f]{64}$"),  # noqa: S106
+                name="authz_secret_is_digest",
+            ),
         ]
 
     def allows_grant_type(self, *grant_types: str) -> bool:
@@ -52,6 +63,17 @@ class Application(AbstractApplication):
     def is_usable(self, request: object) -> bool:
         """Tell whether the client has not been disabled."""
         return self.disabled_at is None
+
+    def redirect_uri_allowed(self, uri: str) -> bool:
+        """Tell whether this very address is registered (RFC 9700, 2.1: compared as text)."""
+        return uri in self.redirect_uris.split()
+
+    @property
+    def jwk_key(self) -> Any:
+        """Return the key that ID tokens are signed with; it is the server's, not the client's."""
+        from apps.authz.oauth.keys import active_key
+
+        return active_key()
 
 
 class Grant(AbstractGrant):
@@ -72,6 +94,9 @@ class AccessToken(AbstractAccessToken):
 
     class Meta(AbstractAccessToken.Meta):
         abstract = False
+        constraints = [
+            models.CheckConstraint(condition=models.Q(token=""), name="authz_access_token_not_in_clear"),
+        ]
 
 
 class RefreshToken(AbstractRefreshToken):
@@ -81,6 +106,9 @@ class RefreshToken(AbstractRefreshToken):
 
     class Meta(AbstractRefreshToken.Meta):
         abstract = False
+        constraints = [
+            models.CheckConstraint(condition=models.Q(token=""), name="authz_refresh_token_not_in_clear"),
+        ]
 
 
 class IDToken(AbstractIDToken):
@@ -88,3 +116,21 @@ class IDToken(AbstractIDToken):
 
     class Meta(AbstractIDToken.Meta):
         abstract = False
+
+
+class IdTokenKey(models.Model):
+    """A P-256 key that signs ID tokens (ES256): the public half in clear, the private half wrapped.
+
+    The newest that is not retired signs; retired ones stay in the key set while tokens may live.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    kid = models.CharField(max_length=64, unique=True)
+    public_jwk = models.JSONField()
+    wrapped = models.BinaryField()
+    kek_version = models.PositiveIntegerField()
+    created_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.kid

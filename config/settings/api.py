@@ -36,6 +36,35 @@ OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "authz.AccessToken"  # noqa: S105  # a mode
 OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "authz.RefreshToken"  # noqa: S105  # a model
 OAUTH2_PROVIDER_ID_TOKEN_MODEL = "authz.IDToken"  # noqa: S105  # a model
 
+OAUTH2_PROVIDER = {
+    "SCOPES_BACKEND_CLASS": "apps.authz.scopes.ClientScopes",
+    "OAUTH2_VALIDATOR_CLASS": "apps.authz.oauth.validator.Validator",
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 600,
+    "ID_TOKEN_EXPIRE_SECONDS": 600,
+    "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 90 * 24 * 3600,
+    "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "OIDC_ENABLED": True,
+    "OIDC_ISS_ENDPOINT": ISSUER,
+    "OIDC_RESPONSE_TYPES_SUPPORTED": ["code"],
+    "OAUTH2_RESPONSE_TYPES_SUPPORTED": ["code"],
+    "OAUTH2_GRANT_TYPES_SUPPORTED": ["authorization_code", "client_credentials", "refresh_token"],
+    "REQUEST_APPROVAL_PROMPT": "force",
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https", "http"],  # http to this machine alone: checked at registration
+    "PKCE_REQUIRED": True,
+    # RFC 9700: nothing that it calls insecure is available.
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
+}
+
 WEB_PROCESSES = env.number("WEB_PROCESSES", 2)
 PROXY_ADDRESSES = frozenset(env.words("PROXIES"))
 """Our own proxies: only what they say of a caller's address is believed."""
@@ -58,6 +87,7 @@ RATE_LIMITS: list[tuple[str, tuple[str, ...], Limit]] = [
     ("/api/v1/payments", ("POST",), _MONEY),
     ("/api/v1/refunds", ("POST",), _MONEY),
     ("/api/", (), _API),
+    ("/oauth/login", ("POST",), _LOGIN),
     ("/oauth/", (), _TOKENS),
     ("/psd2/", (), _API),
     ("/psu/", ("POST",), _LOGIN),

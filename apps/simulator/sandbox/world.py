@@ -123,9 +123,10 @@ def make_logins(
         password = logins.new_password()
         hand.do(accounts.CreateStaffUser(None, name, make_password(password), role), f"staff:{name}", at)
         people.append({"username": name, "role": role, "password": password})
+    secret = authz.new_client_secret()
     client = hand.do(
         authz.RegisterApiClient(
-            world.merchant_id, name="Sandbox tour", grant_types=("client-credentials",), scopes=SCOPES
+            world.merchant_id, name="Sandbox tour", scopes=SCOPES, secret_digest=authz.digest_of(secret)
         ),
         "client",
         at,
@@ -133,7 +134,7 @@ def make_logins(
     variables = {
         "BEZANT": base_url,
         "CLIENT_ID": client["client_id"],
-        "CLIENT_SECRET": client["client_secret"],
+        "CLIENT_SECRET": secret,
         "ACCOUNT_ID": accounts_public_id(world.accounts["EUR"][0]),
         "OTHER_ACCOUNT_ID": accounts_public_id(world.accounts["EUR"][2]),
     }
