@@ -258,3 +258,18 @@ class TestLargeFiles:
 
         assert entries == 2 * (100_000_000 // (2 * len(lines[2])))
         assert peak < 200
+
+
+class TestParserBehindTheDoor:
+    def test_would_not_resolve_an_entity_even_if_a_dtd_came_through(self, monkeypatch, tmp_path):
+        secret = tmp_path / "secret"
+        secret.write_text("TOP-SECRET")
+        monkeypatch.setattr(safe, "check_document_bytes", lambda *args, **kwargs: None)
+        prolog = (
+            b'<!DOCTYPE d [<!ENTITY x SYSTEM "' + secret.as_uri().encode() + b'"><!ENTITY y "EXPANDED">]>'
+        )
+
+        root = safe.parse_tree(b"<?xml version='1.0'?>" + prolog + b"<a>&x;&y;</a>")
+
+        assert "TOP-SECRET" not in "".join(root.itertext())
+        assert "EXPANDED" not in (root.text or "")

@@ -132,3 +132,12 @@ class TestReasonsOfDoubt:
         path = DATA / "camt" / "genkgo/camt53.only-Dt-with-DtTm.xml"
 
         assert read_statements(path).statements[0].opening == Money(544209, "RON")
+
+    def test_takes_notprovided_for_no_reference(self):
+        data = (DATA / "camt" / "konfipay/outgoing_collection_02.xml").read_bytes()
+        known = read_statements(data, lenient=True).statements[0].entries[0].details[0].refs.end_to_end
+        assert known
+
+        masked = read_statements(data.replace(known.encode(), b"NOTPROVIDED"), lenient=True)
+
+        assert masked.statements[0].entries[0].details[0].refs.end_to_end == ""

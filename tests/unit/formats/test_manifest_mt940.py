@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import mt940
 import pytest
 
 from apps.payments.formats import FormatError, read_statements, validate
@@ -93,6 +94,24 @@ class TestMt940Damage:
             read_statements(data)
 
         assert refusal.value.code in ("lines_lost", "mt_syntax")
+
+    def test_that_the_package_passes_over_is_noticed(self, monkeypatch):
+        parse = mt940.parse
+
+        def forgetful(*args, **kwargs):
+            parsed = parse(*args, **kwargs)
+            parsed.transactions = parsed.transactions[:-1]
+            return parsed
+
+        monkeypatch.setattr(mt940, "parse", forgetful)
+        path = DATA / "mt940/jejik_rabobank-iban.sta"
+
+        with pytest.raises(FormatError) as refusal:
+            read_statements(path)
+        softened = read_statements(path, lenient=True)
+
+        assert refusal.value.code == "lines_lost"
+        assert {finding.code for finding in softened.findings} == {"lines_lost"}
 
     def test_of_an_amount_with_a_tenth_of_a_cent_is_refused(self):
         data = (DATA / "mt940/jejik_sns.sta").read_bytes().replace(b"D20,00", b"D20,001")

@@ -161,6 +161,16 @@ class TestRules:
 
         assert "iat_addenda" in codes(broken(5, 2, "18", data))
 
+    def test_allow_two_remittances_of_an_international_entry_and_not_three(self):
+        lines = (DATA / "nacha/valid/iat-debit.ach").read_text().splitlines()
+        remittance = next(at for at, line in enumerate(lines) if line.startswith("717"))
+
+        for copies, allowed in ((1, True), (2, True), (3, False)):
+            data = (
+                "\n".join(lines[:remittance] + [lines[remittance]] * copies + lines[remittance + 1 :]) + "\n"
+            )
+            assert ("iat_addenda" not in codes(data.encode())) is allowed
+
     def test_do_not_mix_returns_with_entries(self):
         data = (DATA / "nacha/returns/return-WEB.ach").read_text().splitlines()
         forward = (DATA / "nacha/valid/web-debit.ach").read_text().splitlines()[2]
