@@ -41,6 +41,7 @@ SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = int(timedelta(minutes=15).total_seconds())  # idle; PCI DSS 8.2.8
 SESSION_SAVE_EVERY_REQUEST = True
+CSRF_FAILURE_VIEW = "apps.console.errors.csrf_failed"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
@@ -75,6 +76,9 @@ AXES_ENABLE_ACCESS_FAILURE_LOG = True
 AXES_VERBOSE = False
 AXES_IPWARE_PROXY_COUNT = env.number("PROXY_COUNT", 0)
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address"]
+
+AXES_LOCKOUT_CALLABLE = "apps.console.errors.locked_out"
+AXES_HTTP_RESPONSE_CODE = 429
 
 OTP_TOTP_ISSUER = "Bezant"
 

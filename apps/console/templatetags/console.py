@@ -1,0 +1,84 @@
+"""Filters that show values in templates; what they make is made in core.console."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django import template
+from django.utils.html import format_html
+
+from apps.core.console import NOTHING, amount_html, id_html, state_html, time_html
+from apps.core.money import Money
+
+register = template.Library()
+
+
+@register.filter
+def amount(value: Money | None) -> str:
+    """Show money."""
+    return amount_html(value)
+
+
+@register.filter
+def minor(value: int | None, currency: str) -> str:
+    """Show minor units of a currency."""
+    return amount_html(None if value is None else Money(int(value), currency))
+
+
+@register.filter
+def moment(value: Any) -> str:
+    """Show a moment or a date."""
+    return time_html(value)
+
+
+@register.filter
+def ident(value: object, url: str = "") -> str:
+    """Show an id, whole."""
+    return id_html(value, url=url, short=False)
+
+
+@register.filter
+def brief(value: object, url: str = "") -> str:
+    """Show an id, shortened; copying gives all of it."""
+    return id_html(value, url=url)
+
+
+@register.filter
+def state(value: object, tone: str = "") -> str:
+    """Show the word of a state."""
+    return state_html(value, tone=tone)
+
+
+@register.filter
+def words(value: object) -> str:
+    """Write a machine's name as words."""
+    return str(value).replace("_", " ").replace(".", ": ", 1)
+
+
+@register.filter
+def dot(kind: str) -> str:
+    """Name the class of a timeline's dot."""
+    return "state-change" if kind == "state" else kind
+
+
+@register.filter
+def shown(value: Any) -> Any:
+    """Show any value by what it is: money, time, id, a mapping, a list, nothing."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, Money):
+        return amount_html(value)
+    if isinstance(value, date):
+        return time_html(value)
+    if isinstance(value, UUID):
+        return id_html(value, short=False)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (bytes, memoryview)):
+        return id_html(bytes(value).hex(), short=False)
+    if isinstance(value, (dict, list)):
+        return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    return value

@@ -1,0 +1,180 @@
+// The console's one script: theme, search, shortcuts, copying ids, how long ago. Every page works without it.
+"use strict";
+
+const remembered = localStorage.getItem("theme");
+if (remembered) document.documentElement.dataset.theme = remembered;
+
+document.addEventListener("DOMContentLoaded", () => {
+  chooseTheme();
+  tellAges();
+  offerCopies();
+  searchAsTyped(document.querySelector(".find"));
+  listenForKeys();
+  closeOpenMenus();
+});
+
+function chooseTheme() {
+  const buttons = document.querySelectorAll("[data-choose-theme]");
+  const show = () => {
+    const chosen = localStorage.getItem("theme") ?? "";
+    for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.chooseTheme === chosen);
+  };
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      const theme = button.dataset.chooseTheme;
+      if (theme) localStorage.setItem("theme", theme); else localStorage.removeItem("theme");
+      if (theme) document.documentElement.dataset.theme = theme; else delete document.documentElement.dataset.theme;
+      show();
+    });
+  }
+  show();
+}
+
+function tellAges() {
+  const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const tell = () => {
+    for (const time of document.querySelectorAll("time[datetime*='T']")) {
+      const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
+      const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? units[3];
+      const ago = words.format(Math.trunc(seconds / size), unit);
+      if (time.classList.contains("ago")) time.textContent = ago;
+      else time.title = `${time.title.split(" · ")[0]} · ${ago}`;
+    }
+  };
+  tell();
+  setInterval(tell, 30000);
+}
+
+function offerCopies() {
+  for (const id of document.querySelectorAll("[data-copy]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "⧉";
+    button.title = "Copy";
+    button.setAttribute("aria-label", `Copy ${id.dataset.copy}`);
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(id.dataset.copy);
+      say("Copied");
+    });
+    id.after(button);
+  }
+}
+
+function say(words) {
+  const toast = document.createElement("p");
+  toast.className = "toast";
+  toast.setAttribute("role", "status");
+  toast.textContent = words;
+  document.body.append(toast);
+  setTimeout(() => toast.remove(), 1500);
+}
+
+function searchAsTyped(form) {
+  if (!form) return;
+  const input = form.querySelector("input");
+  const list = form.querySelector(".found");
+  let waiting = 0, asked = 0, chosen = -1;
+  const links = () => [...list.querySelectorAll("a")];
+  const choose = (index) => {
+    const all = links();
+    if (!all.length) return;
+    chosen = (index + all.length) % all.length;
+    all.forEach((link, at) => link.setAttribute("aria-selected", at === chosen));
+    input.setAttribute("aria-activedescendant", all[chosen].id);
+  };
+  const close = () => { list.hidden = true; chosen = -1; input.setAttribute("aria-expanded", "false"); };
+  const show = (hits) => {
+    list.replaceChildren(...hits.map((hit, at) => {
+      const link = document.createElement("a");
+      link.href = hit.url;
+      link.id = `hit-${at}`;
+      link.setAttribute("role", "option");
+      const title = document.createElement("span");
+      const kind = document.createElement("small");
+      title.textContent = hit.title;
+      kind.textContent = hit.kind;
+      link.append(title, kind);
+      return link;
+    }));
+    if (!hits.length) {
+      const none = document.createElement("div");
+      none.className = "empty";
+      none.textContent = "Nothing found";
+      list.append(none);
+    }
+    list.hidden = false;
+    input.setAttribute("aria-expanded", "true");
+    choose(0);
+  };
+  const ask = async () => {
+    const text = input.value.trim();
+    if (text.length < 3) return close();
+    const mine = ++asked;
+    const answer = await fetch(`${form.dataset.hits}?q=${encodeURIComponent(text)}`, { headers: { Accept: "application/json" } });
+    if (mine === asked && answer.ok) show((await answer.json()).hits);
+  };
+  input.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(ask, 180); });
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") { event.preventDefault(); choose(chosen + 1); }
+    if (event.key === "ArrowUp") { event.preventDefault(); choose(chosen - 1); }
+    if (event.key === "Escape") { close(); input.blur(); }
+    if (event.key === "Enter" && !list.hidden && chosen >= 0) {
+      event.preventDefault();
+      links()[chosen].click();
+    }
+  });
+  document.addEventListener("click", (event) => { if (!form.contains(event.target)) close(); });
+}
+
+function listenForKeys() {
+  const pages = new Map([...document.querySelectorAll("[data-go]")].map((link) => [link.dataset.go, link.href]));
+  let afterG = false;
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+      event.preventDefault();
+      return document.querySelector(".find input")?.focus();
+    }
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (afterG) {
+      afterG = false;
+      const url = pages.get(event.key);
+      if (url) location.assign(url);
+      return;
+    }
+    const keys = {
+      "/": () => document.querySelector(".find input")?.focus(),
+      "g": () => { afterG = true; setTimeout(() => { afterG = false; }, 1500); },
+      "j": () => markRow(1),
+      "k": () => markRow(-1),
+      "Enter": () => document.querySelector("tr.marked a")?.click(),
+      "?": () => document.querySelector("#shortcuts")?.showModal(),
+    };
+    if (!(event.key in keys) || (event.key === "Enter" && event.target !== document.body)) return;
+    if (event.key !== "Enter") event.preventDefault();
+    keys[event.key]();
+  });
+}
+
+function markRow(step) {
+  const rows = [...document.querySelectorAll("main tbody tr:has(a)")];
+  if (!rows.length) return;
+  const at = rows.findIndex((row) => row.classList.contains("marked"));
+  rows[at]?.classList.remove("marked");
+  const next = rows[Math.max(0, Math.min(rows.length - 1, at + step))];
+  next.classList.add("marked");
+  next.scrollIntoView({ block: "nearest" });
+}
+
+function closeOpenMenus() {
+  for (const button of document.querySelectorAll("[data-close]")) {
+    button.addEventListener("click", () => button.closest("dialog").close());
+  }
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.chip[open], details.me[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+}
