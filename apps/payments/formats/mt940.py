@@ -7,7 +7,6 @@ line was lost, and turns the result into the one statement model with exact amou
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -22,6 +21,7 @@ from apps.payments.formats.amounts import read_amount
 from apps.payments.formats.camt import sha256_of
 from apps.payments.formats.epc import is_iban
 from apps.payments.formats.errors import FINDINGS_MAX, Finding, FormatError
+from apps.payments.formats.mt940_blocks import Block, split_blocks
 from apps.payments.formats.mt940_details import read_details
 from apps.payments.formats.statements import (
     Balance,
@@ -39,44 +39,6 @@ from apps.payments.formats.xml import Source, open_source, source_bytes
 logging.getLogger("mt940").setLevel(logging.CRITICAL + 1)
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
-BLOCK_CHARS_MAX = 8 * 1024 * 1024
-
-_BLOCK = re.compile(r"^:20:", re.MULTILINE)
-_ENTRY = re.compile(r"^:61:", re.MULTILINE)
-_TAG = re.compile(r"^:(\d{2}[A-Z]?|NS):", re.MULTILINE)
-_KNOWN_TAGS = frozenset(
-    [
-        "12",
-        "13",
-        "13D",
-        "20",
-        "21",
-        "25",
-        "25P",
-        "28",
-        "28C",
-        "34F",
-        "60F",
-        "60M",
-        "61",
-        "62F",
-        "62M",
-        "64",
-        "65",
-        "86",
-        "90C",
-        "90D",
-        "NS",
-    ]
-)
-_ENVELOPE = re.compile(r"\{[1235]:[^{}]*\}|\{4:|^-\}.*$", re.MULTILINE)
-# The package reads a balance without a currency wrongly (105000,00 as "0,00 105"), so these are told apart.
-_BALANCE = re.compile(
-    r"^:(?P<tag>6[0245])[FM]?:(?P<sign>[CD])(?P<day>\d{6})(?P<currency>[A-Z]{3})?(?P<amount>[\d,]+)",
-    re.MULTILINE,
-)
-_VALUE_DATE = re.compile(r"^:61:(\d{2})(\d{2})(\d{2})", re.MULTILINE)
-_BALANCE_TAGS = {"60": "OPBD", "62": "CLBD", "64": "CLAV", "65": "FWAV"}
 
 _BALANCES = {
     "final_opening_balance": "OPBD",
@@ -116,7 +78,7 @@ def read_mt940(source: Source, *, lenient: bool = False, dialect: str = "standar
     text = _decode(source, DIALECTS[dialect])
     findings: list[Finding] = []
     statements = [
-        _statement(block, line, findings, DIALECTS[dialect], lenient=lenient) for line, block in _blocks(text)
+        _statement(block, findings, DIALECTS[dialect], lenient=lenient) for block in split_blocks(text)
     ]
     if not statements:
         raise FormatError("no_statement", "The file holds no :20: tag, so no statement.", 1)
@@ -145,38 +107,25 @@ def _decode(source: Source, dialect: Dialect) -> str:
     raise FormatError("encoding", "The file is in no encoding of the dialect.", 1)
 
 
-def _blocks(text: str) -> Iterator[tuple[int, str]]:
-    """Split the file at `:20:` and yield each statement with its first line number."""
-    plain = _ENVELOPE.sub("", text)
-    starts = [match.start() for match in _BLOCK.finditer(plain)]
-    ends = [*starts[1:], len(plain)][: len(starts)]
-    for start, end in zip(starts, ends, strict=True):
-        if end - start > BLOCK_CHARS_MAX:
-            raise FormatError(
-                "too_large", "A statement is longer than the limit.", plain.count("\n", 0, start) + 1
-            )
-        yield plain.count("\n", 0, start) + 1, plain[start:end]
-
-
-def _statement(
-    block: str, line: int, findings: list[Finding], dialect: Dialect, *, lenient: bool
-) -> Statement:
-    _note_unknown_tags(block, line, findings)
-    parsed = _parse(block, line, dialect)
+def _statement(block: Block, findings: list[Finding], dialect: Dialect, *, lenient: bool) -> Statement:
+    line = block.first_line
+    findings += block.remarks()[: max(0, FINDINGS_MAX - len(findings))]
+    parsed = _parse(block, dialect)
     data = parsed.data
-    lines = [line + block.count("\n", 0, match.start()) for match in _ENTRY.finditer(block)]
-    _note_clamped_dates(block, line, findings)
-    doubts = _doubts(block, line, data, len(lines) - len(parsed))
+    lines = block.entry_lines()
+    doubts = block.doubts(
+        lost=len(lines) - len(parsed), account=str(data.get("account_identification") or "")
+    )
     if doubts and not lenient:
         raise FormatError.of(doubts)
     findings += [Finding(d.code, d.message, d.line, d.place, "warning") for d in doubts]
-    currency = _currency(block, data)
+    currency = block.currency() or _stated_currency(data)
     account = str(data.get("account_identification") or "").strip()
     entries = [
         _entry(transaction, position, lines[position - 1] if position <= len(lines) else line, currency)
         for position, transaction in enumerate(parsed, start=1)
     ]
-    balances = tuple(_balances(block, data, currency, line))
+    balances = tuple(_balances(block, data, currency))
     interim = "final_closing_balance" not in data and "final_opening_balance" not in data
     moment = data.get("date")
     return Statement(
@@ -198,46 +147,14 @@ def _statement(
     )
 
 
-def _parse(block: str, line: int, dialect: Dialect) -> Any:
+def _parse(block: Block, dialect: Dialect) -> Any:
     try:
-        return mt940.parse(block, tags=dict(dialect.tags) or None, options=Options.all())
+        return mt940.parse(block.text, tags=dict(dialect.tags) or None, options=Options.all())
     except FormatError:
         raise
     except Exception as error:  # the package raises whatever a malformed tag leads it to
         message = f"A tag of the statement cannot be read ({type(error).__name__})."
-        raise FormatError("mt_syntax", message, line) from None
-
-
-def _doubts(block: str, line: int, data: dict[str, Any], lost: int) -> list[Finding]:
-    doubts = []
-    if not data.get("account_identification"):
-        doubts.append(Finding("account_missing", "The statement has no :25: tag.", line, ":25:"))
-    if lost:
-        doubts.append(Finding("lines_lost", f"{lost} :61: lines could not be read.", line, ":61:"))
-    for match in _BALANCE.finditer(block):
-        if match["currency"] is None:
-            at = line + block.count("\n", 0, match.start())
-            doubts.append(Finding("balance_currency", "A balance has no currency.", at, match[0][:5]))
-    return doubts
-
-
-def _note_unknown_tags(block: str, line: int, findings: list[Finding]) -> None:
-    for match in _TAG.finditer(block):
-        if match[1] not in _KNOWN_TAGS and len(findings) < FINDINGS_MAX:
-            at = line + block.count("\n", 0, match.start())
-            message = "The tag is unknown here and was not read."
-            findings.append(Finding("unknown_tag", message, at, f":{match[1]}:", "warning"))
-
-
-def _note_clamped_dates(block: str, line: int, findings: list[Finding]) -> None:
-    """Some banks count thirty days in every month; the package takes the last day that exists."""
-    for match in _VALUE_DATE.finditer(block):
-        try:
-            date(2000 + int(match[1]), int(match[2]), int(match[3]))
-        except ValueError:
-            at = line + block.count("\n", 0, match.start())
-            message = "The value date does not exist; the last day of its month was taken."
-            findings.append(Finding("date_clamped", message, at, ":61:", "warning"))
+        raise FormatError("mt_syntax", message, block.first_line) from None
 
 
 def _identity(data: dict[str, Any]) -> str:
@@ -251,33 +168,29 @@ def _number(written: object) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _currency(block: str, data: dict[str, Any]) -> str:
-    match = next((m for m in _BALANCE.finditer(block) if m["currency"]), None)
-    if match is not None:
-        return match["currency"]
-    for name in ("d_floor_limit", "c_floor_limit", "sum_credit_entries", "sum_debit_entries"):
-        if data.get(name) is not None:
-            return str(data[name].currency)
-    return ""
-
-
 def exact(value: Decimal, currency: str, *, line: int | None, place: str) -> Money:
     """Turn the package's decimal into money, exactly. Raises FormatError."""
     money = read_amount(format(abs(value), "f"), currency, line=line, place=place)
     return -money if value < 0 else money
 
 
-def _balances(block: str, data: dict[str, Any], currency: str, line: int) -> Iterator[Balance]:
+def _balances(block: Block, data: dict[str, Any], currency: str) -> Iterator[Balance]:
     for name, code in _BALANCES.items():
         balance = data.get(name)
         if balance is None or balance.amount is None or not str(balance.amount.currency or "").isalpha():
             continue
-        amount = exact(balance.amount.amount, str(balance.amount.currency), line=line, place=name)
+        amount = exact(balance.amount.amount, str(balance.amount.currency), line=block.first_line, place=name)
         yield Balance(code, amount, _day(balance.date))
-    for match in _BALANCE.finditer(block):
-        if match["currency"] is None and currency:
-            amount = read_amount(match["amount"].replace(",", "."), currency, line=line, place=match["tag"])
-            yield Balance(_BALANCE_TAGS[match["tag"]], -amount if match["sign"] == "D" else amount)
+    if currency:
+        yield from block.balances_without_currency(currency)
+
+
+def _stated_currency(data: dict[str, Any]) -> str:
+    """Take the currency of an intraday statement from its floor limits and sums."""
+    for name in ("d_floor_limit", "c_floor_limit", "sum_credit_entries", "sum_debit_entries"):
+        if data.get(name) is not None:
+            return str(data[name].currency)
+    return ""
 
 
 def _day(value: Any) -> date | None:
