@@ -31,13 +31,23 @@ QUEUES = ("default", "webhooks", "payments", "reconciliation")
 HEARTBEAT_S = 10
 # Redelivered this often, a message has killed that many workers; RabbitMQ then drops it.
 REDELIVERIES_MAX = 20
+DEAD_LETTERS = "bezant.dead"
 POLLING_INTERVAL_S = 0.1
 
 
 def _queues(broker: str) -> list[Queue]:
     arguments: dict[str, Any] = {}
     if urlsplit(broker).scheme in ("amqp", "amqps", "pyamqp"):
-        arguments = {"x-queue-type": "quorum", "x-delivery-limit": REDELIVERIES_MAX}
+        # What is dropped (it killed one worker after the other) can be looked at in the dead-letter queue.
+        # It held a wake-up only: the work is in the tables, so the queue may be purged.
+        arguments = {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": REDELIVERIES_MAX,
+            "x-dead-letter-exchange": DEAD_LETTERS,
+            "x-dead-letter-routing-key": DEAD_LETTERS,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }
     return [
         Queue(name, Exchange(name, type="direct"), routing_key=name, queue_arguments=arguments)
         for name in QUEUES
@@ -64,6 +74,16 @@ def _transport_options(broker: str, folder: Path) -> dict[str, Any]:
             "socket_timeout": 10,
             "socket_connect_timeout": 3,
             "health_check_interval": 25,
+        }
+    if kind == "sqs":
+        parts = urlsplit(broker)
+        return {
+            "region": os.environ.get("AWS_REGION", "eu-central-1"),
+            "is_secure": parts.hostname not in ("127.0.0.1", "localhost"),
+            "visibility_timeout": 300,
+            "wait_time_seconds": 1,
+            "polling_interval": POLLING_INTERVAL_S,
+            "queue_name_prefix": "bezant-",
         }
     return {"confirm_publish": True, "connect_timeout": 3}
 
@@ -147,8 +167,23 @@ def record_heartbeat(**_: Any) -> None:
     _record_heartbeat("worker")
 
 
+def _keep_dead_letters() -> None:
+    """Declare where RabbitMQ puts what it drops; nobody consumes it."""
+    if urlsplit(app.conf.broker_url).scheme not in ("amqp", "amqps", "pyamqp"):
+        return
+    queue = Queue(
+        DEAD_LETTERS,
+        Exchange(DEAD_LETTERS, type="direct"),
+        routing_key=DEAD_LETTERS,
+        queue_arguments={"x-queue-type": "quorum"},
+    )
+    with app.connection_for_write() as connection, connection.channel() as channel:
+        queue(channel).declare()
+
+
 @worker_ready.connect
 def _worker_is_ready(**_: Any) -> None:
+    _keep_dead_letters()
     _record_heartbeat("worker")
 
 
