@@ -34,6 +34,7 @@ from apps.accounts.queries import (
     payment_account_by_iban,
     payment_account_by_ledger_account,
     payment_accounts,
+    payment_accounts_by_id,
     staff_actor,
     user_by_public_id,
 )
@@ -48,6 +49,6 @@ __all__ = [
     "customer", "customer_data", "customer_login", "customers", "customers_matching", "is_trusted",
     "issue_iban", "lock_payment_account", "masked_iban", "operator", "organisation",
     "organisation_data", "payment_account", "payment_account_by_iban",
-    "payment_account_by_ledger_account", "payment_accounts", "permissions_of", "staff_actor",
+    "payment_account_by_ledger_account", "payment_accounts", "payment_accounts_by_id", "permissions_of", "staff_actor",
     "user_by_public_id",
 ]

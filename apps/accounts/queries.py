@@ -67,6 +67,11 @@ def payment_account(account_id: UUID) -> PaymentAccount:
     return _found(PaymentAccount.objects.filter(id=account_id), "account")
 
 
+def payment_accounts_by_id(account_ids: set[UUID]) -> dict[UUID, PaymentAccount]:
+    """Return those of the payment accounts that the scope shows, by key, with one query."""
+    return PaymentAccount.objects.in_bulk(account_ids)
+
+
 def payment_account_by_iban(iban: str) -> PaymentAccount | None:
     """Return the payment account with this IBAN (electronic form), or None if the scope shows none."""
     return PaymentAccount.objects.filter(iban=iban).first()
@@ -105,6 +110,11 @@ def lock_payment_account(account_id: UUID, *, for_change: bool = False) -> Payme
 def beneficiaries(organisation_id: UUID, *, party_id: UUID | None) -> QuerySet[Beneficiary]:
     """Return a customer's list of trusted beneficiaries, or the organisation's own (None), unordered."""
     return Beneficiary.objects.filter(organisation_id=organisation_id, party_id=party_id)
+
+
+def beneficiary(beneficiary_id: UUID) -> Beneficiary:
+    """Return a beneficiary that the scope shows. Raises NotFound."""
+    return _found(Beneficiary.objects.filter(id=beneficiary_id), "beneficiary")
 
 
 def is_trusted(*, organisation_id: UUID, party_id: UUID | None, iban: str) -> bool:

@@ -7,30 +7,21 @@ handler's rows, its events, its audit entries and its stored answer together or 
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
-from django.db import connection
-
 from apps.core import codec, db, ids, logs, tenancy
 from apps.core.actors import Actor
-from apps.core.errors import Denied, IdempotencyConflict, InFlight, Invalid, Refusal, StoredRefusal
+from apps.core.errors import Denied, Invalid, Refusal
 from apps.core.events import Event
 from apps.core.ports import PORTS, AuditRecord
 
-ANSWERS_KEPT = timedelta(days=7)
 EVENTS_MAX = 10_000
 """The most events one command may tell of."""
-
-TRANSIENT = 500
-"""A refusal with this HTTP status or above is about the moment, and is not told again."""
-
-_COMMAND_IDS = UUID("0b7a3b1c-5f6e-5d3c-9a55-6d0a8f3f4b11")
 
 
 @dataclass(frozen=True)
@@ -65,6 +56,9 @@ class CommandSpec:
 
 
 COMMANDS: dict[tuple[str, int], CommandSpec] = {}
+TOGETHER: dict[type[Command], Any] = {}
+"""The gatherers of commands that go through the door together."""
+
 _SPECS: dict[type[Command], CommandSpec] = {}
 
 
@@ -78,6 +72,34 @@ def handles(
             raise RuntimeError(f"the command {name} v{version} is registered twice")
         spec = CommandSpec(cls, name, version, permission, handler, four_eyes)
         COMMANDS[name, version] = _SPECS[cls] = spec
+        return handler
+
+    return register
+
+
+def handles_together(
+    cls: type[C], *, name: str, version: int, permission: str
+) -> Callable[[Callable[[list[C], list[Context]], list[Answer | Refusal]]], Callable[..., Any]]:
+    """Register the function below as the handler of many commands of a class at once.
+
+    It returns, for each command, its answer or the refusal of it, and has written nothing for those it
+    refuses: they share one transaction. It runs in the platform's scope, since the commands may be of
+    several organisations, and so checks the organisation of whatever it touches.
+    """
+
+    def register(
+        handler: Callable[[list[C], list[Context]], list[Answer | Refusal]],
+    ) -> Callable[[list[C], list[Context]], list[Answer | Refusal]]:
+        from apps.core import door, gather
+
+        def alone(command: C, context: Context) -> Answer:
+            (answer,) = handler([command], [context])
+            if isinstance(answer, Refusal):
+                raise answer
+            return answer
+
+        handles(cls, name=name, version=version, permission=permission)(alone)
+        TOGETHER[cls] = gather.Gatherer(lambda requests: door.pass_together(requests, handler))
         return handler
 
     return register
@@ -182,7 +204,7 @@ class Context:
         else:
             with tenancy.scope(command.organisation_id or tenancy.PLATFORM):
                 answer = spec.handler(command, inner)
-        self.records += _named(inner.records, spec.name)
+        self.records += named(inner.records, spec.name)
         return answer
 
 
@@ -196,194 +218,28 @@ def execute(
     new one. `at` is the moment of the command, aware. `approved_by` names the second person when
     the approvals context runs a command that has been approved.
 
+    Commands whose handler takes many at once (`handles_together`) share a transaction with those that
+    other threads ask for at the same moment; each caller still gets its own answer, once it is durable.
+
     Raises Denied, InFlight (the key is being worked on), IdempotencyConflict (the key was used for
     another command), Busy, and whatever Refusal the handler gives; a refusal is stored and audited.
     """
+    from apps.core import door
+
     spec = spec_of(command)
     try:
         _check_permission(spec, command, actor)
     except Denied:
         _record_denial(spec, command, actor, at)
         raise
-    request = _Request(command, spec, actor, key, at, approved_by)
-    return db.retrying(request.run)
+    request = door.Request(command, spec, actor, key, at, approved_by)
+    gatherer = TOGETHER.get(type(command))
+    return gatherer.submit(request) if gatherer is not None else door.pass_alone(request)
 
 
-class _Refused(Exception):
-    """Carries a handler's refusal out of the transaction, which is thereby rolled back."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal)
-        self.refusal = refusal
-
-
-class _Request:
-    """One command on its way through the door."""
-
-    def __init__(
-        self,
-        command: Command,
-        spec: CommandSpec,
-        actor: Actor,
-        key: str | None,
-        at: datetime,
-        approved_by: str,
-    ) -> None:
-        self.command, self.spec, self.actor, self.key, self.at = command, spec, actor, key, at
-        self.approved_by = approved_by
-        self.payload: dict[str, Any] = codec.to_data(command)
-        self.request_hash = codec.digest(spec.name, spec.version, self.payload)
-        self.command_id = (
-            ids.uuid7(at)
-            if key is None
-            else uuid.uuid5(_COMMAND_IDS, f"{command.organisation_id}|{actor}|{key}")
-        )
-
-    def run(self) -> Outcome:
-        try:
-            with db.new_transaction():
-                outcome = self._inside()
-        except _Refused as stop:
-            with db.new_transaction():
-                outcome = self._remember(stop.refusal)
-        if isinstance(outcome, Refusal):
-            raise outcome
-        return outcome
-
-    def _inside(self) -> Outcome | Refusal:
-        known = self._begin()
-        if known is not None:
-            return known
-        context = self._context()
-        waiting = None if self.approved_by else self._ask_policy()
-        if waiting is not None:
-            self._finish(context, "pending_approval", {"approval_id": waiting})
-            return Outcome("pending_approval", {"approval_id": waiting}, False, self.command_id)
-        try:
-            answer = self.spec.handler(self.command, context)
-        except Refusal as refusal:
-            raise _Refused(refusal) from refusal
-        self._finish(context, "done", answer)
-        return Outcome("done", answer, False, self.command_id)
-
-    def _remember(self, refusal: Refusal) -> Outcome | Refusal:
-        """Store and audit a refusal after its handler has been rolled back.
-
-        Somebody with the same key may have been done in between; then that answer is the answer.
-        """
-        known = self._begin()
-        if known is not None:
-            return known
-        if refusal.status < TRANSIENT:
-            self._finish(self._context(), "refused", _refusal_data(refusal), reason=refusal.code)
-        return refusal
-
-    def _begin(self) -> Outcome | Refusal | None:
-        """Take the key's lock and scope. Returns what was answered before; None for a new request."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT state, outcome, answer FROM core_begin_command(%s, %s, %s)",
-                [tenancy.setting_of(self.command.organisation_id), self.command_id, self.request_hash],
-            )
-            state, outcome, answer = cursor.fetchone()
-        if state == "in_flight":
-            raise InFlight
-        if state == "conflict":
-            raise IdempotencyConflict
-        if state == "new":
-            return None
-        return self._told_again(outcome, json.loads(answer))
-
-    def _told_again(self, outcome: str | None, answer: Any) -> Outcome | Refusal:
-        if outcome == "refused":
-            return StoredRefusal(**answer)
-        status: Literal["done", "pending_approval"] = (
-            "pending_approval" if outcome == "pending_approval" else "done"
-        )
-        return Outcome(status, answer, True, self.command_id)
-
-    def _context(self) -> Context:
-        return Context(
-            actor=self.actor,
-            at=self.at,
-            command_id=self.command_id,
-            organisation_id=self.command.organisation_id,
-            correlation_id=logs.correlation_id(),
-            approved_by=self.approved_by,
-        )
-
-    def _ask_policy(self) -> str | None:
-        return PORTS.require_approval(
-            name=self.spec.name,
-            version=self.spec.version,
-            payload=self.payload,
-            organisation_id=self.command.organisation_id,
-            actor=self.actor,
-            at=self.at,
-            target=self.command.target(),
-            four_eyes=self.spec.four_eyes,
-        )
-
-    def _finish(self, context: Context, outcome: str, answer: Answer, reason: str = "") -> None:
-        events = [_event_row(self.at, organisation_id, event) for organisation_id, event in context.events]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT core_finish_command(%s, %s, %s, %s, %s, make_interval(secs => %s), %s, %s, %s::jsonb)",
-                [
-                    self.command.organisation_id,
-                    self.command_id,
-                    self.request_hash if self.key is not None else None,
-                    outcome,
-                    json.dumps(answer),
-                    ANSWERS_KEPT.total_seconds(),
-                    context.correlation_id,
-                    self.at,
-                    json.dumps(events),
-                ],
-            )
-        PORTS.write_audit(self._audit_records(context, outcome, reason))
-
-    def _audit_records(self, context: Context, outcome: str, reason: str) -> list[AuditRecord]:
-        if outcome == "done" and context.records:
-            return _named(context.records, self.spec.name)
-        return [
-            AuditRecord(
-                organisation_id=self.command.organisation_id,
-                actor=self.actor,
-                action=self.spec.name,
-                outcome=outcome,
-                at=self.at,
-                command_id=self.command_id,
-                correlation_id=context.correlation_id,
-                reason=reason,
-            )
-        ]
-
-
-def _named(records: list[AuditRecord], action: str) -> list[AuditRecord]:
+def named(records: list[AuditRecord], action: str) -> list[AuditRecord]:
     """Give the command's name to the records that name no action of their own."""
     return [record if record.action else replace(record, action=action) for record in records]
-
-
-def _refusal_data(refusal: Refusal) -> dict[str, Any]:
-    return {
-        "code": refusal.code,
-        "status": refusal.status,
-        "title": refusal.title,
-        "facts": codec.to_data(refusal.facts),
-    }
-
-
-def _event_row(at: datetime, organisation_id: UUID | None, event: Event) -> dict[str, Any]:
-    return {
-        "id": str(ids.uuid7(at)),
-        "organisation_id": str(organisation_id) if organisation_id else None,
-        "name": event.NAME,
-        "version": event.VERSION,
-        "object_type": event.object_type,
-        "object_id": event.object_id,
-        "payload": event.payload(),
-    }
 
 
 def _check_permission(spec: CommandSpec, command: Command, actor: Actor) -> None:

@@ -60,6 +60,36 @@ def begin(
     _tell(payment, "", context)
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A new payment and what it begins with."""
+
+    payment: Payment
+    event: Event
+    context: Context
+    origin: Origin
+    journal_seq: int | None = None
+
+
+def begin_many(started: list[Started]) -> None:
+    """Insert new payments with their first events, with two statements however many there are."""
+    if not started:
+        return
+    transitions = [_first(Kind(item.payment.kind), item.event) for item in started]
+    for item, transition in zip(started, transitions, strict=True):
+        item.payment.state, item.payment.version = transition.target.value, 1
+        item.payment.changed_at = item.context.at
+    Payment.objects.bulk_create([item.payment for item in started])
+    PaymentEvent.objects.bulk_create(
+        [
+            _event_row(item.payment, transition, item.context, item.origin, item.journal_seq)
+            for item, transition in zip(started, transitions, strict=True)
+        ]
+    )
+    for item in started:
+        _tell(item.payment, "", item.context)
+
+
 def advance(
     payment: Payment,
     transition: Transition,

@@ -32,6 +32,8 @@ class ApiView(APIView):
     """
 
     scopes: ClassVar[dict[str, str]] = {}
+    for_customers: ClassVar[bool] = False
+    """Whether a token that a customer granted may be used here; the view then shows that customer's own alone."""
     _scope = ExitStack()
 
     @property
@@ -50,6 +52,8 @@ class ApiView(APIView):
     def check_permissions(self, request: Request) -> None:
         """Let DRF's checks run, then ask for the scope of the method."""
         super().check_permissions(request)
+        if self.actor.kind == "customer" and not self.for_customers:
+            raise Denied(reason="a token that a customer granted is of no use here")
         needed = self.scopes.get(request.method or "")
         if needed and not self.actor.may(needed):
             raise Denied(scope=needed)

@@ -36,8 +36,20 @@ def usable_account(
 
     Raises NotFound (also for another organisation's account), AccountNotUsable, CurrencyMismatch.
     """
-    account = accounts.payment_account(account_id)
-    if account.organisation_id != organisation_id:
+    known = accounts.payment_accounts_by_id({account_id})
+    return check_account(known.get(account_id), organisation_id, account_id, currency, field=field)
+
+
+def check_account(
+    account: accounts.PaymentAccount | None,
+    organisation_id: UUID,
+    account_id: UUID,
+    currency: str,
+    *,
+    field: str = "account",
+) -> accounts.PaymentAccount:
+    """Return the account if it is the organisation's, open and in the currency; raise as usable_account."""
+    if account is None or account.organisation_id != organisation_id:
         raise NotFound(object=field, id=public_id("acc", account_id))
     if account.status != "open":
         raise AccountNotUsable(field=field, status=account.status)

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from apps.core.commands import Command, Context, handles
-from apps.core.errors import Invalid
+from apps.accounts import public as accounts
+from apps.core.commands import Command, Context, handles_together
+from apps.core.errors import Invalid, Refusal
 from apps.core.money import Money
+from apps.ledger import public as ledger
 from apps.payments import books
-from apps.payments.commands.checks import check_amount, usable_account
+from apps.payments.commands.checks import check_account, check_amount
 from apps.payments.domain.lifecycle import Event, Kind
 from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
-from apps.payments.lifecycle_store import Origin, begin
+from apps.payments.lifecycle_store import Origin, Started, begin_many
 from apps.payments.models import Payment, Rail
 from apps.payments.representation import payment_data
 
@@ -29,30 +31,73 @@ class CreateTransfer(Command):
     reference: str = ""
 
 
-@handles(CreateTransfer, name="payments.create_transfer", version=1, permission="payments.write")
-def create_transfer(command: CreateTransfer, context: Context) -> dict[str, Any]:
-    """Post the transfer and record it as settled. Refuses what the accounts or the books refuse."""
-    assert command.organisation_id is not None
-    check_amount(command.amount)
-    if command.account_id == command.other_account_id:
-        raise Invalid(field="destination_account", reason="the same as the source account")
-    source = usable_account(command.organisation_id, command.account_id, command.amount.currency)
-    target = usable_account(
-        command.organisation_id,
-        command.other_account_id,
-        command.amount.currency,
-        field="destination_account",
+@handles_together(CreateTransfer, name="payments.create_transfer", version=1, permission="payments.write")
+def create_transfers(
+    commands: list[CreateTransfer], contexts: list[Context]
+) -> list[dict[str, Any] | Refusal]:
+    """Post transfers and record them as settled; refuse each that the accounts or the books refuse.
+
+    Many share one call of the ledger and one transaction; one alone is the same code.
+    """
+    known = accounts.payment_accounts_by_id(
+        {key for command in commands for key in (command.account_id, command.other_account_id)}
     )
-    payment = _new_transfer(command, context)
-    journal_seq = books.move(
+    prepared = [
+        _prepare(command, context, known) for command, context in zip(commands, contexts, strict=True)
+    ]
+    drafts = [item.draft for item in prepared if isinstance(item, _Prepared)]
+    posted = iter(ledger.post_many(drafts))
+    answers: list[dict[str, Any] | Refusal] = []
+    started: list[Started] = []
+    for item, context in zip(prepared, contexts, strict=True):
+        if isinstance(item, Refusal):
+            answers.append(item)
+            continue
+        result = next(posted)
+        if not result.ok:
+            answers.append(ledger.refusal_of(result))
+            continue
+        started.append(Started(item.payment, Event.ORDER, context, Origin(context.actor.kind), result.seq))
+        answers.append({})
+    begin_many(started)
+    done = iter(started)
+    return [answer if isinstance(answer, Refusal) else payment_data(next(done).payment) for answer in answers]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    payment: Payment
+    draft: ledger.JournalDraft
+
+
+def _prepare(
+    command: CreateTransfer, context: Context, known: dict[UUID, accounts.PaymentAccount]
+) -> _Prepared | Refusal:
+    assert command.organisation_id is not None
+    try:
+        check_amount(command.amount)
+        if command.account_id == command.other_account_id:
+            raise Invalid(field="destination_account", reason="the same as the source account")
+        currency, organisation_id = command.amount.currency, command.organisation_id
+        source = check_account(known.get(command.account_id), organisation_id, command.account_id, currency)
+        target = check_account(
+            known.get(command.other_account_id),
+            organisation_id,
+            command.other_account_id,
+            currency,
+            field="destination_account",
+        )
+        payment = _new_transfer(command, context)
+    except Refusal as refusal:
+        return refusal
+    draft = books.journal(
         payment,
         "transfer",
         ((source.ledger_account_id, target.ledger_account_id),),
         effective=context.at.date(),
         context=context,
     )
-    begin(payment, Event.ORDER, context, Origin(context.actor.kind), journal_seq=journal_seq)
-    return payment_data(payment)
+    return _Prepared(payment, draft)
 
 
 def _new_transfer(command: CreateTransfer, context: Context) -> Payment:
