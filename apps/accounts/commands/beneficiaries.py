@@ -68,6 +68,7 @@ def remove_beneficiary(command: RemoveBeneficiary, context: Context) -> dict[str
     row = Beneficiary.objects.select_for_update().filter(id=command.beneficiary_id).first()
     if row is None:
         raise NotFound(object="beneficiary")
+    removed_id = row.public_id
     row.delete()
-    context.note("beneficiary", row.public_id)
-    return {"id": row.public_id, "removed": True}
+    context.note("beneficiary", removed_id)
+    return {"id": removed_id, "removed": True}

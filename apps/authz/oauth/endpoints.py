@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -35,10 +36,10 @@ def oauth_error(error: str, description: str, *, status: int = 400, **headers: s
     return JsonResponse(body, status=status, headers={"Cache-Control": "no-store", **headers})
 
 
-def in_platform_scope(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def in_platform_scope(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Run a view in one transaction that sees every organisation."""
 
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with tenancy.scope(tenancy.PLATFORM):
             return view(request, *args, **kwargs)
 
