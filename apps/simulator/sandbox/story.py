@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import UUID
 
 from apps.core.actors import Actor
+from apps.core.commands import Command
 from apps.core.errors import Refusal
 from apps.core.ids import parse_public_id, public_id
 from apps.core.money import Money
@@ -243,10 +245,10 @@ class _Story:
         for payment_id, minor, currency in settled_bank_payins(self.world.merchant_id, since=_at(day, 0)):
             self.paid_in.append((payment_id, Money(minor, currency)))
 
-    def _try(self, command: object, key: str, at: datetime) -> dict[str, object] | None:
+    def _try(self, command: Command, key: str, at: datetime) -> dict[str, Any] | None:
         """Ask for something that may be refused, such as a payout beyond the balance: that is life too."""
         try:
-            return self.hand.do(command, key, at)  # type: ignore[arg-type]
+            return self.hand.do(command, key, at)
         except Refusal:
             return None
 

@@ -13,7 +13,7 @@ from apps.accounts import public as accounts
 from apps.authz import public as authz
 from apps.core.actors import Actor, system_actor
 from apps.core.commands import Command, execute
-from apps.core.ids import parse_public_id
+from apps.core.ids import parse_public_id, public_id
 from apps.core.money import Money
 from apps.payments import public as payments
 from apps.simulator.bank import Bank
@@ -124,9 +124,10 @@ def make_logins(
         hand.do(accounts.CreateStaffUser(None, name, make_password(password), role), f"staff:{name}", at)
         people.append({"username": name, "role": role, "password": password})
     secret = authz.new_client_secret()
+    secret = authz.new_client_secret()
     client = hand.do(
         authz.RegisterApiClient(
-            world.merchant_id, name="Sandbox tour", scopes=SCOPES, secret_digest=authz.digest_of(secret)
+            world.merchant_id, "Sandbox tour", SCOPES, secret_digest=authz.digest_of(secret)
         ),
         "client",
         at,
@@ -135,17 +136,10 @@ def make_logins(
         "BEZANT": base_url,
         "CLIENT_ID": client["client_id"],
         "CLIENT_SECRET": secret,
-        "ACCOUNT_ID": accounts_public_id(world.accounts["EUR"][0]),
-        "OTHER_ACCOUNT_ID": accounts_public_id(world.accounts["EUR"][2]),
+        "ACCOUNT_ID": public_id("acc", world.accounts["EUR"][0]),
+        "OTHER_ACCOUNT_ID": public_id("acc", world.accounts["EUR"][2]),
     }
     return people, variables
-
-
-def accounts_public_id(key: UUID) -> str:
-    """Write an account's key as the API shows it."""
-    from apps.core.ids import public_id
-
-    return public_id("acc", key)
 
 
 def _org(answer: dict[str, Any]) -> UUID:
