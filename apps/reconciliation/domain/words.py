@@ -16,8 +16,7 @@ class LineState(StrEnum):
     """What became of a line of a statement."""
 
     OPEN = "open"
-    MATCHED = "matched"  # explained by what we expected
-    BOOKED = "booked"  # explained by a booking of its own: a charge, a pay-in, suspense, a write-off
+    MATCHED = "matched"  # explained: by what we expected, or by a booking of its own
     PROVISIONAL = "provisional"  # pending, intraday or advice: told, but no proof of cash
 
 
@@ -41,6 +40,10 @@ class Method(StrEnum):
     COUNTERPARTY = "counterparty"  # amount, who, and a window of business days
     ONE_TO_MANY = "one_to_many"  # one line pays several expectations, to the cent
     MANY_TO_ONE = "many_to_one"  # several lines pay one expectation, to the cent
+    CHARGE = "charge"  # what the bank itself charges: booked, nothing was expected
+    PAYIN = "payin"  # money that names one of our accounts: booked as a pay-in
+    SUSPENSE = "suspense"  # booked between cash and suspense until somebody explains it
+    WRITE_OFF = "write_off"  # two persons gave it up
     MANUAL = "manual"  # a person said so, and the sums agree
     WITHIN_TOLERANCE = "within_tolerance"  # a person accepted a difference that the account's rules allow
     FORCED = "forced"  # two persons said so, and the sums differ

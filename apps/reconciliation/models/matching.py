@@ -129,6 +129,7 @@ class Match(TenantModel):
     bank_minor = MoneyMinorField()
     expected_minor = MoneyMinorField()
     day = models.DateField()  # of the latest booking in it
+    journals = models.JSONField(default=list)  # what it posted itself; settling a payment posts its own
     made_by = models.CharField(max_length=120)
     made_at = models.DateTimeField()
     undone_by = models.CharField(max_length=120, default="")

@@ -1,0 +1,214 @@
+"""A bank's file comes in: all of it or nothing, and only once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import connection
+
+from apps.core.commands import Command, Context, handles
+from apps.core.ids import public_id
+from apps.core.money import Money
+from apps.reconciliation.bank_formats import FormatError, Statement, StatementFile, read_statements
+from apps.reconciliation.domain.words import Proof
+from apps.reconciliation.errors import DuplicateStatement, FutureDate, UnknownBankAccount
+from apps.reconciliation.events import StatementImported
+from apps.reconciliation.importing.accounts import account_of
+from apps.reconciliation.importing.overlaps import known_lines, store_lines
+from apps.reconciliation.lines import LineSource, booking_dates, content_id, lines_of, statement_day
+from apps.reconciliation.models import BankAccount
+from apps.reconciliation.models import Statement as StatementRow
+from apps.reconciliation.models import StatementFile as FileRow
+from apps.reconciliation.statement_store import KeptFile, kept_file
+
+FINDINGS_KEPT = 50
+CLOCK_SKEW = timedelta(days=1)
+"""A bank east of us may already live in tomorrow."""
+
+
+@dataclass(frozen=True)
+class ImportStatement(Command):
+    """Import a kept file of statements (camt.052/053/054, MT940/942, BAI2), told by its content.
+
+    `sha256` names the file in the statement store, `name` is what the sender called it. `lenient`
+    reads a file that breaks its schema, with the complaints as findings.
+    """
+
+    sha256: str
+    name: str
+    lenient: bool = False
+
+
+@handles(ImportStatement, name="reconciliation.import_statement", version=1, permission="reconciliation.write")
+def import_statement(command: ImportStatement, context: Context) -> dict[str, Any]:
+    """Import every statement of the file, or none.
+
+    The same bytes a second time change nothing and are answered as `already_imported`. Raises
+    FormatError, UnknownBankAccount, DuplicateStatement, FutureDate, FileChanged.
+    """
+    assert command.organisation_id is not None
+    known = FileRow.objects.filter(organisation_id=command.organisation_id, sha256=command.sha256).first()
+    if known is not None:
+        return {**_file_data(known, _statements_of(known)), "already_imported": True}
+    kept = kept_file(command.sha256)
+    _allow_time_to_read()
+    parsed, lenient = _read(kept, command)
+    file = FileRow.objects.create(
+        id=context.new_id(), organisation_id=command.organisation_id, sha256=kept.sha256,
+        format=parsed.format[:30], message_id=parsed.message_id[:140], name=command.name[-200:],
+        size_bytes=kept.size_bytes, lenient=lenient, received_at=context.at,
+        findings=[finding.as_dict() for finding in parsed.findings[:FINDINGS_KEPT]],
+    )
+    rows = [_import_one(statement, file, context) for statement in parsed.statements]
+    rows.sort(key=lambda row: (row.day, row.id))
+    context.note(
+        "statement_file", file.sha256, format=file.format, statements=len(rows),
+        lines=sum(row.line_count for row in rows),
+    )
+    return {**_file_data(file, rows), "already_imported": False}
+
+
+def _allow_time_to_read() -> None:
+    """Reading a long file takes longer than a web request may: nothing but this transaction waits."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('idle_in_transaction_session_timeout', '600000', true), "
+            "set_config('statement_timeout', '600000', true)"
+        )
+
+
+def _read(kept: KeptFile, command: ImportStatement) -> tuple[StatementFile, bool]:
+    """Read strictly, unless the command or every account's profile says that its bank bends the schema."""
+    if command.lenient:
+        return read_statements(kept.path, lenient=True), True
+    try:
+        return read_statements(kept.path), False
+    except FormatError as strict:
+        try:
+            parsed = read_statements(kept.path, lenient=True)
+        except FormatError:
+            raise strict from None
+        accounts = [account_of(command.organisation_id, statement) for statement in parsed.statements]
+        if all(account is not None and account.lenient for account in accounts):
+            return parsed, True
+        raise
+
+
+def _import_one(statement: Statement, file: FileRow, context: Context) -> StatementRow:
+    account = account_of(file.organisation_id, statement)
+    if account is None:
+        raise UnknownBankAccount(
+            account=_masked(statement.account), currency=statement.currency, line=statement.line
+        )
+    day = statement_day(statement)
+    if day is None:
+        raise FormatError("undated", "Nothing in the statement says which day it is of.", statement.line, "Stmt")
+    _refuse_future(statement, day, context.at.date())
+    row = _statement_row(statement, account, file, day, context)
+    _refuse_duplicate(row)
+    _add_lines(statement, row, account, file)
+    context.emit(
+        StatementImported(
+            statement_id=public_id("stm", row.id), bank_account_id=public_id("ban", account.id),
+            day=day.isoformat(), kind=row.kind, line_count=row.line_count, proof=row.proof,
+        )
+    )
+    return row
+
+
+def _refuse_future(statement: Statement, day: date, today: date) -> None:
+    latest = today + CLOCK_SKEW
+    if day > latest:
+        raise FutureDate(date=day.isoformat(), line=statement.line)
+    for booked, line in booking_dates(statement.entries):
+        if booked > latest:
+            raise FutureDate(date=booked.isoformat(), line=line)
+
+
+def _statement_row(
+    statement: Statement, account: BankAccount, file: FileRow, day: date, context: Context
+) -> StatementRow:
+    proof = statement.proof
+    amounts = [entry.amount.minor for entry in statement.entries]
+    key = (statement.kind, statement.id, statement.sequence, str(statement.page),
+           str(statement.from_date or ""), str(statement.to_date or ""))
+    return StatementRow(
+        id=content_id(day, str(account.id), *key), organisation_id=file.organisation_id,
+        bank_account_id=account.id, file_id=file.id, bank_id=statement.id[:140], kind=statement.kind,
+        sequence=statement.sequence[:40], page=statement.page, from_date=statement.from_date,
+        to_date=statement.to_date, day=day, currency=statement.currency,
+        opening_minor=_minor(statement.opening, account), closing_minor=_minor(statement.closing, account),
+        booked_minor=proof.booked.minor if proof.booked else None, entry_count=len(amounts),
+        line_count=0, known_count=0, credit_minor=sum(amount for amount in amounts if amount > 0),
+        debit_minor=-sum(amount for amount in amounts if amount < 0),
+        proof=(Proof.PROVEN if proof.proven else Proof.UNPROVEN).value, proof_reasons=list(proof.reasons),
+        imported_at=context.at,
+    )
+
+
+def _minor(amount: Money | None, account: BankAccount) -> int | None:
+    """Keep a balance in the account's currency; one in another currency proves nothing."""
+    return amount.minor if amount is not None and amount.currency == account.currency else None
+
+
+def _refuse_duplicate(row: StatementRow) -> None:
+    twin = StatementRow.objects.filter(
+        bank_account_id=row.bank_account_id, kind=row.kind, bank_id=row.bank_id, sequence=row.sequence,
+        page=row.page, from_date=row.from_date, to_date=row.to_date, day=row.day,
+    ).first()
+    if twin is not None:
+        raise DuplicateStatement(
+            statement=row.bank_id, sequence=row.sequence, day=row.day.isoformat(),
+            imported_as=public_id("stm", twin.id),
+        )
+
+
+def _add_lines(statement: Statement, row: StatementRow, account: BankAccount, file: FileRow) -> None:
+    source = LineSource(account, row.id, file.id, row.day, final=statement.kind == "statement")
+    known = known_lines(statement, row, account)
+    taken = set(known.only_alike)
+    lines = [line for entry in statement.entries for line in lines_of(entry, source, taken=taken)]
+    row.line_count = len(lines)
+    row.known_count = sum(1 for line in lines if line.fingerprint in known.same)
+    row.save(force_insert=True)
+    store_lines(lines, row, same=known.same)
+
+
+def _statements_of(file: FileRow) -> list[StatementRow]:
+    return list(StatementRow.objects.filter(file_id=file.id).order_by("day", "id"))
+
+
+def _file_data(file: FileRow, rows: list[StatementRow]) -> dict[str, Any]:
+    accounts = {
+        account.id: account
+        for account in BankAccount.objects.filter(id__in={row.bank_account_id for row in rows})
+    }
+    return {
+        "sha256": file.sha256, "format": file.format, "lenient": file.lenient, "findings": file.findings,
+        "statements": [statement_data(row, accounts[row.bank_account_id]) for row in rows],
+    }
+
+
+def statement_data(row: StatementRow, account: BankAccount) -> dict[str, Any]:
+    """Describe a statement as JSON-able data, with amounts as decimal text."""
+
+    def text(minor: int | None) -> str | None:
+        return None if minor is None else Money(minor, row.currency).decimal_text()
+
+    return {
+        "id": public_id("stm", row.id), "bank_id": row.bank_id, "kind": row.kind,
+        "account": account.number, "currency": row.currency, "sequence": row.sequence, "page": row.page,
+        "day": row.day.isoformat(), "entries": row.entry_count, "lines": row.line_count,
+        "known_lines": row.known_count, "credit": text(row.credit_minor), "debit": text(row.debit_minor),
+        "opening": text(row.opening_minor), "closing": text(row.closing_minor),
+        "proof": row.proof, "reasons": row.proof_reasons,
+    }
+
+
+def _masked(number: str) -> str:
+    """Show enough of an unknown account's number to recognise it, and not all of it."""
+    return f"{number[:4]}…{number[-4:]}" if len(number) > 10 else "…" + number[-3:]
+
+

@@ -1,0 +1,33 @@
+"""Dry runs: the same handler in a transaction that is rolled back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from apps.core import db, logs, tenancy
+from apps.core.actors import Actor
+from apps.core.commands import Answer, Command, Context, spec_of
+from apps.core.errors import Denied
+from apps.core.ids import uuid7
+
+
+def preview(command: Command, *, actor: Actor, at: datetime) -> Answer:
+    """Give the answer the command would give now, and change nothing.
+
+    Raises what the handler refuses, and Denied. Nothing is audited: nothing was done.
+    """
+    spec = spec_of(command)
+    if not actor.may(spec.permission) or not actor.belongs_to(command.organisation_id):
+        raise Denied(permission=spec.permission)
+    context = Context(
+        actor=actor, at=at, command_id=uuid7(at), organisation_id=command.organisation_id,
+        correlation_id=logs.correlation_id(),
+    )
+    with db.new_transaction():
+        tenancy.switch(command.organisation_id)
+        try:
+            return spec.handler(command, context)
+        finally:
+            transaction.set_rollback(True)
