@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
 
 from apps.core.errors import Invalid, Refusal
+from apps.core.ids import uuid7
 from apps.core.money import Money, exponent
 from apps.ledger import posting as _posting
 from apps.ledger.domain import (
@@ -58,6 +60,7 @@ from apps.ledger.queries import (
     Hold,
     Journal,
     LedgerAccount,
+    Residue,
     TrialBalanceRow,
     account,
     account_by_code,
@@ -65,28 +68,20 @@ from apps.ledger.queries import (
     balance,
     balance_at,
     balances,
+    clearing_residues,
     hold,
     journal,
     journals_after,
     journals_by_reference,
     known,
     open_holds,
+    rollup,
     rows,
     statement,
     trial_balance,
 )
 
-__all__ = [
-    "AccountClosed", "AccountDiffers", "AccountFrozen", "AccountKind", "AccountNotEmpty", "Action", "Balance",
-    "CaptureDraft", "CeilingExceeded", "Condition", "ConditionFailed", "Draft", "Entry", "Hold", "HoldClosed",
-    "HoldDraft", "HoldExceeded", "HoldExpired", "IncreaseDraft", "InsufficientFunds", "Journal", "JournalDraft",
-    "KeyConflict", "LedgerAccount", "LedgerRefusal", "PeriodClosed", "PostedJournal", "Posting", "ReleaseDraft",
-    "Report", "Result", "ResultCode", "ReversalDraft", "ReversalExceeded", "TrialBalanceRow", "UnknownAccount",
-    "UnknownHold", "UnknownJournal", "account", "account_by_code", "accounts_of", "balance", "balance_at",
-    "balances", "capture_hold", "check", "close_account", "close_period", "freeze_account", "hold", "increase_hold",
-    "journal", "journals_after", "journals_by_reference", "open_account", "open_holds", "place_hold", "post",
-    "post_many", "refusal_of", "release_hold", "reverse", "set_limits", "statement", "trial_balance", "unfreeze_account",
-]  # fmt: skip
+__all__ = ["AccountClosed", "AccountDiffers", "AccountFrozen", "AccountKind", "AccountNotEmpty", "Action", "Balance", "CaptureDraft", "CeilingExceeded", "Condition", "ConditionFailed", "Draft", "Entry", "Hold", "HoldClosed", "HoldDraft", "HoldExceeded", "HoldExpired", "IncreaseDraft", "InsufficientFunds", "Journal", "JournalDraft", "KeyConflict", "LedgerAccount", "LedgerRefusal", "PeriodClosed", "PostedJournal", "Posting", "ReleaseDraft", "Report", "Residue", "Result", "ResultCode", "ReversalDraft", "ReversalExceeded", "TrialBalanceRow", "UnknownAccount", "UnknownHold", "UnknownJournal", "account", "account_by_code", "accounts_of", "balance", "balance_at", "balances", "capture_hold", "check", "clearing_residues", "close_account", "close_period", "exchange", "freeze_account", "hold", "increase_hold", "journal", "journals_after", "journals_by_reference", "open_account", "open_holds", "place_hold", "post", "post_many", "refusal_of", "release_hold", "remove_monitor", "reverse", "rollup", "set_limits", "set_monitor", "statement", "trial_balance", "unfreeze_account",]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +277,74 @@ def reverse(
             reference=reference or original.reference,
         )
     )
+
+
+def exchange(
+    *,
+    key: UUID,
+    organisation_id: UUID,
+    sold: Money,
+    bought: Money,
+    source_id: int,
+    target_id: int,
+    position_sold_id: int,
+    position_bought_id: int,
+    effective_date: date,
+    actor: str,
+    reference: str = "",
+    at: datetime | None = None,
+) -> PostedJournal:
+    """Exchange currencies in one journal, through the position accounts of the two currencies.
+
+    Each currency sums to zero on its own; the position accounts show what the organisation is long or
+    short of. The rate stored is units bought for one unit sold, in major units, exact to 12 digits.
+    Raises the refusals of a posting.
+    """
+    if sold.currency == bought.currency or sold.minor <= 0 or bought.minor <= 0:
+        raise Invalid(field="bought", reason="two amounts above zero in two currencies")
+    scale = Decimal(10) ** (exponent(sold.currency) - exponent(bought.currency))
+    rate = (Context(prec=12).divide(Decimal(bought.minor), Decimal(sold.minor)) * scale).normalize()
+    return post(
+        JournalDraft(
+            key=key,
+            kind="ledger.exchange",
+            organisation_id=organisation_id,
+            postings=(
+                Posting(debit=source_id, credit=position_sold_id, amount=sold),
+                Posting(debit=position_bought_id, credit=target_id, amount=bought),
+            ),
+            rate=rate,
+            effective_date=effective_date,
+            actor=actor,
+            reference=reference,
+            at=at,
+        )
+    )
+
+
+def set_monitor(
+    *, organisation_id: UUID, account_id: int, direction: str, threshold_minor: int, at: datetime
+) -> UUID:
+    """Have `ledger.monitor_crossed` told whenever the account's posted balance goes below or above a threshold.
+
+    Returns the monitor's id. Raises UnknownAccount, Invalid.
+    """
+    if direction not in ("below", "above"):
+        raise Invalid(field="direction")
+    _check_limits(threshold_minor, None)
+    monitor_id = uuid7(at)
+    made = rows(
+        "SELECT ledger.set_monitor(%s, %s, %s, %s, %s)",
+        [monitor_id, organisation_id, known(account_id), direction, threshold_minor],
+    )[0][0]
+    if not made:
+        raise UnknownAccount(account=account_id)
+    return monitor_id
+
+
+def remove_monitor(monitor_id: UUID) -> bool:
+    """End a monitor; tell whether there was one."""
+    return bool(rows("SELECT ledger.remove_monitor(%s)", [monitor_id])[0][0])
 
 
 def open_account(

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import InternalError, connection
+from django.db import connection
 
 from apps.core.errors import Invalid
 from apps.ledger.domain import AccountKind, Action
@@ -153,6 +153,20 @@ class TrialBalanceRow:
     credit_minor: int
 
 
+@dataclass(frozen=True, slots=True)
+class Residue:
+    """What stands on an account that should be zero, and since which journal."""
+
+    account_id: int
+    organisation_id: UUID
+    code: str
+    name: str
+    currency: str
+    posted_minor: int
+    since: datetime | None
+    since_seq: int | None
+
+
 def rows(statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Run a statement and return its rows."""
     with connection.cursor() as cursor:
@@ -241,13 +255,13 @@ def balance_at(
     """
     if (recorded_at is None) == (effective_date is None):
         raise Invalid(field="recorded_at", reason="either recorded_at or effective_date")
-    try:
-        if recorded_at is not None:
-            statement = "SELECT posted FROM ledger.balance_recorded(%s, %s)"
-            return int(rows(statement, [known(account_id), recorded_at])[0][0])
-        return int(rows("SELECT ledger.balance_effective(%s, %s)", [known(account_id), effective_date])[0][0])
-    except InternalError as error:
-        raise _unknown_account(error, account_id) from None
+    if recorded_at is not None:
+        found = rows("SELECT posted FROM ledger.balance_recorded(%s, %s)", [known(account_id), recorded_at])
+    else:
+        found = rows("SELECT ledger.balance_effective(%s, %s)", [known(account_id), effective_date])
+    if found[0][0] is None:
+        raise UnknownAccount(account=account_id)
+    return int(found[0][0])
 
 
 def statement(
@@ -262,13 +276,12 @@ def statement(
         "seq, line, version, amount, after, counter_id, recorded_at, kind, effective_date, actor, reference, "
         "metadata, reverses_seq"
     )
-    try:
-        found = rows(
-            f"SELECT {columns} FROM ledger.entries(%s, %s, %s, %s, %s)",
-            [known(account_id), moment, version, newest_first, _page(limit)],
-        )
-    except InternalError as error:
-        raise _unknown_account(error, account_id) from None
+    found = rows(
+        f"SELECT {columns} FROM ledger.entries(%s, %s, %s, %s, %s)",
+        [known(account_id), moment, version, newest_first, _page(limit)],
+    )
+    if not found:
+        balance(account_id)  # an account without entries, or none at all?
     return [Entry(*row[:11], from_json(row[11]), row[12]) for row in found]
 
 
@@ -286,12 +299,6 @@ def _page(limit: int) -> int:
     if not 1 <= limit <= PAGE_MAX:
         raise Invalid(field="limit", limit_max=PAGE_MAX)
     return limit
-
-
-def _unknown_account(error: InternalError, account_id: int) -> Exception:
-    if getattr(error.__cause__, "sqlstate", "") == "P0002":
-        return UnknownAccount(account=account_id)
-    return error
 
 
 _JOURNAL = """SELECT seq, organisation_id, key, action, kind, effective_date, recorded_at, actor, reference,
@@ -371,3 +378,15 @@ def trial_balance(*, organisation_id: UUID | None = None) -> list[TrialBalanceRo
         [organisation_id, organisation_id],
     )
     return [TrialBalanceRow(*row[:4], AccountKind(row[4]), *row[5:]) for row in found]
+
+
+def rollup(account_id: int) -> int:
+    """Return what stands on an account and all below it, in minor units, as far as the log was followed."""
+    account(account_id)
+    found = rows("SELECT posted FROM ledger.rollup WHERE account_id = %s", [account_id])
+    return found[0][0] if found else 0
+
+
+def clearing_residues(*, clearing_only: bool = True) -> list[Residue]:
+    """Return the clearing accounts of the scope that are not zero, the oldest residue first."""
+    return [Residue(*row) for row in rows("SELECT * FROM ledger.residues(%s)", [clearing_only])]

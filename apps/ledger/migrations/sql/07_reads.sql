@@ -1,21 +1,19 @@
 -- Reads that need more of the log than row-level security shows: a shared account is
 -- touched by journals of many organisations, and its owner may see its whole history.
 
-CREATE FUNCTION ledger.require_account(p_account bigint) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = ledger, pg_catalog, pg_temp AS $$
-BEGIN
-    IF NOT EXISTS (SELECT 1 FROM balance WHERE account_id = p_account
-                   AND (public.bezant_sees_all() OR organisation_id = public.bezant_current_organisation())) THEN
-        RAISE EXCEPTION 'there is no such account in the scope of the caller' USING ERRCODE = 'no_data_found';
-    END IF;
-END $$;
+CREATE FUNCTION ledger.sees_account(p_account bigint) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = ledger, pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT 1 FROM balance WHERE account_id = p_account
+                   AND (public.bezant_sees_all() OR organisation_id = public.bezant_current_organisation()))
+$$;
 
--- The balance as it stood at a moment: the latest entry recorded until then.
+-- The balance as it stood at a moment: the latest entry recorded until then; NULL for
+-- an account outside the scope.
 CREATE FUNCTION ledger.balance_recorded(p_account bigint, p_at timestamptz, OUT posted bigint, OUT version bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ledger, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM require_account(p_account);
+    IF NOT sees_account(p_account) THEN RETURN; END IF;
     SELECT e.after, e.version INTO posted, version FROM (
         (SELECT debit_after AS after, debit_version AS version FROM posting
           WHERE debit_id = p_account AND recorded_at <= p_at ORDER BY recorded_at DESC, debit_version DESC LIMIT 1)
@@ -26,7 +24,7 @@ BEGIN
     posted := coalesce(posted, 0); version := coalesce(version, 0);
 END $$;
 
--- A page of entries of an account, in order of their versions, after (or before) a place.
+-- A page of entries of an account (none of one outside the scope), in order of their versions, after (or before) a place.
 CREATE FUNCTION ledger.entries(p_account bigint, p_time timestamptz, p_version bigint, p_backwards boolean, p_limit int)
 RETURNS TABLE (seq bigint, line smallint, version bigint, amount bigint, after bigint, counter_id bigint,
                recorded_at timestamptz, kind varchar, effective_date date, actor varchar, reference varchar,
@@ -34,7 +32,7 @@ RETURNS TABLE (seq bigint, line smallint, version bigint, amount bigint, after b
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ledger, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM require_account(p_account);
+    IF NOT sees_account(p_account) THEN RETURN; END IF;
     IF p_limit NOT BETWEEN 1 AND 1000 THEN
         RAISE EXCEPTION 'a page has 1 to 1000 entries' USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -67,15 +65,3 @@ BEGIN
     END IF;
 END $$;
 GRANT EXECUTE ON FUNCTION ledger.balance_recorded, ledger.entries TO bezant_app;
-
--- The balance of everything effective through a day.
-CREATE FUNCTION ledger.balance_effective(p_account bigint, p_day date) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ledger, pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM require_account(p_account);
-    RETURN coalesce((
-        SELECT sum(CASE WHEN p.credit_id = p_account THEN p.amount ELSE -p.amount END)
-          FROM posting p JOIN journal j ON j.seq = p.seq
-         WHERE (p.debit_id = p_account OR p.credit_id = p_account) AND j.effective_date <= p_day), 0);
-END $$;
-GRANT EXECUTE ON FUNCTION ledger.balance_effective TO bezant_app;
