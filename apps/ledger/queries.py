@@ -217,7 +217,8 @@ def accounts_of(organisation_id: UUID, *, after: str = "", limit: int = 100) -> 
 
 
 def _account(row: tuple[Any, ...]) -> LedgerAccount:
-    return LedgerAccount(*row[:4], AccountKind(row[4]), *row[5:])
+    values = (*row[:4], AccountKind(row[4]), *row[5:])
+    return LedgerAccount(*values)
 
 
 # An expired hold never counts, whether or not the job has released it yet.
@@ -282,7 +283,7 @@ def statement(
     )
     if not found:
         balance(account_id)  # an account without entries, or none at all?
-    return [Entry(*row[:11], from_json(row[11]), row[12]) for row in found]
+    return [Entry(*entry) for entry in ((*row[:11], from_json(row[11]), row[12]) for row in found)]
 
 
 def _place(cursor: str | None) -> tuple[datetime | None, int | None]:
@@ -339,10 +340,11 @@ def _journals(found: list[tuple[Any, ...]]) -> list[Journal]:
     if found:
         for seq, *columns in rows(_LINES, [list(lines)]):
             lines[seq].append(JournalLine(*columns))
-    return [
-        Journal(*row[:3], Action(row[3]), *row[4:9], from_json(row[9]), *row[10:], tuple(lines[row[0]]))
+    whole = (
+        (*row[:3], Action(row[3]), *row[4:9], from_json(row[9]), *row[10:], tuple(lines[row[0]]))
         for row in found
-    ]
+    )
+    return [Journal(*values) for values in whole]
 
 
 _HOLD = """SELECT id, account_id, counter_id, currency, amount, captured, released, expires_at, reference
@@ -377,7 +379,7 @@ def trial_balance(*, organisation_id: UUID | None = None) -> list[TrialBalanceRo
             ORDER BY a.currency, a.code, a.id""",
         [organisation_id, organisation_id],
     )
-    return [TrialBalanceRow(*row[:4], AccountKind(row[4]), *row[5:]) for row in found]
+    return [TrialBalanceRow(*line) for line in ((*row[:4], AccountKind(row[4]), *row[5:]) for row in found)]
 
 
 def rollup(account_id: int) -> int:
