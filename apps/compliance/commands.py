@@ -105,9 +105,7 @@ def expire_requests(command: ExpireRequests, context: Context) -> dict[str, Any]
 
 
 def _locked(approval_id: str) -> Approval:
-    found = (
-        Approval.objects.select_for_update().filter(id=ids.parse_public_id(PREFIX, approval_id)).first()
-    )
+    found = Approval.objects.select_for_update().filter(id=ids.parse_public_id(PREFIX, approval_id)).first()
     if found is None:
         raise NotFound(approval_id=approval_id)
     return found

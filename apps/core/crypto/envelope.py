@@ -48,9 +48,7 @@ class DataKey:
             raise ValueError(f"a sealed value holds at most {PLAINTEXT_SIZE_MAX} bytes")
         nonce = os.urandom(NONCE_SIZE) if nonce is None else nonce
         header = bytes([FORMAT, AES_256_GCM]) + self.key_id
-        body = encrypt(
-            self._aead, nonce=nonce, plaintext=plaintext, associated=header + associated
-        )
+        body = encrypt(self._aead, nonce=nonce, plaintext=plaintext, associated=header + associated)
         return header + nonce + body
 
     def open(self, sealed: bytes, *, associated: bytes) -> bytes:

@@ -56,6 +56,4 @@ def _place_tombstone(organisation_id: UUID, subject_id: UUID, at: datetime) -> b
         )
         row = cursor.fetchone()
     alive = row is not None and row[0]
-    return alive and destroy_subject_key(
-        organisation_id=organisation_id, subject_id=subject_id, at=at
-    )
+    return alive and destroy_subject_key(organisation_id=organisation_id, subject_id=subject_id, at=at)

@@ -175,7 +175,12 @@ class BlindIndexField(_BytesField):
     def deconstruct(self) -> Any:
         """Tell migrations how the field was made."""
         name, path, arguments, options = super().deconstruct()
-        own = {"source": self.source, "normalise": self.normalise, "null": self.null, "editable": self.editable}
+        own = {
+            "source": self.source,
+            "normalise": self.normalise,
+            "null": self.null,
+            "editable": self.editable,
+        }
         return name, path, arguments, {**options, **own}
 
     def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
@@ -224,9 +229,7 @@ class BlindIndexField(_BytesField):
             raise FieldError(f"save {self.source} together with {self.name}")
 
 
-def matching(
-    model: type[models.Model], index: str, value: str, *, organisation_id: UUID
-) -> models.Q:
+def matching(model: type[models.Model], index: str, value: str, *, organisation_id: UUID) -> models.Q:
     """Say which rows of an organisation hold a value, by its blind index field."""
     field = model._meta.get_field(index)
     if not isinstance(field, BlindIndexField):

@@ -76,9 +76,7 @@ class KeyRing:
         self.provider = provider
         self.environment = environment
         self._store = store
-        self._ready: KeyCache[bytes, _Ready] = KeyCache(
-            count_max=count_max, age_s_max=age_s_max, clock=clock
-        )
+        self._ready: KeyCache[bytes, _Ready] = KeyCache(count_max=count_max, age_s_max=age_s_max, clock=clock)
         self._index_keys: KeyCache[bytes, bytes] = KeyCache(
             count_max=count_max, age_s_max=age_s_max, clock=clock
         )
@@ -89,9 +87,7 @@ class KeyRing:
         Raises KeyDestroyed for an erased subject, BadContext for a place without identity.
         """
         associated = context.to_bytes()
-        stored = self._store.of_subject(
-            organisation_id=context.organisation_id, subject_id=subject_id
-        )
+        stored = self._store.of_subject(organisation_id=context.organisation_id, subject_id=subject_id)
         if stored is None:
             stored = self._store.add(self._new_key(context.organisation_id, subject_id))
         return self._usable(stored).data_key.seal(plaintext, associated=associated)

@@ -26,9 +26,7 @@ class SubjectKey(models.Model):
         app_label = "core"
         constraints = [
             # One key for each person and organisation, also when two requests are the first at once.
-            models.UniqueConstraint(
-                fields=["organisation_id", "subject_id"], name="core_subjectkey_once"
-            ),
+            models.UniqueConstraint(fields=["organisation_id", "subject_id"], name="core_subjectkey_once"),
             models.CheckConstraint(
                 condition=models.Q(wrapped__isnull=False, destroyed_at__isnull=True)
                 | models.Q(wrapped__isnull=True, destroyed_at__isnull=False),

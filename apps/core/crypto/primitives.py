@@ -74,9 +74,7 @@ def self_test() -> None:
         plaintext=b"",
         associated=b"",
     )
-    derived = hkdf_sha256(
-        b"\x0b" * 22, salt=bytes(range(13)), info=bytes(range(0xF0, 0xFA)), size=42
-    )
+    derived = hkdf_sha256(b"\x0b" * 22, salt=bytes(range(13)), info=bytes(range(0xF0, 0xFA)), size=42)
     mac = hmac_sha256(b"Jefe", b"what do ya want for nothing?")
     right = (
         sealed.hex() == "bdc1ac884d332457a1d2664f168c76f0"

@@ -23,9 +23,7 @@ class TableKeyStore:
 
         Whoever destroys the key therefore comes after everything sealed with it, or before none of it.
         """
-        return self._one(
-            "organisation_id = %s AND subject_id = %s FOR SHARE", [organisation_id, subject_id]
-        )
+        return self._one("organisation_id = %s AND subject_id = %s FOR SHARE", [organisation_id, subject_id])
 
     def by_id(self, key_id: bytes) -> StoredKey | None:
         """Find a key by its id, without a lock."""
@@ -39,8 +37,15 @@ class TableKeyStore:
             cursor.execute(
                 f"INSERT INTO core_subjectkey (id, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)"
                 " ON CONFLICT (organisation_id, subject_id) DO NOTHING",
-                [ids.uuid7(datetime.now(UTC)), key.key_id, key.organisation_id, key.subject_id,
-                 key.wrapped.blob, key.wrapped.version, key.check_value],
+                [
+                    ids.uuid7(datetime.now(UTC)),
+                    key.key_id,
+                    key.organisation_id,
+                    key.subject_id,
+                    key.wrapped.blob,
+                    key.wrapped.version,
+                    key.check_value,
+                ],
             )
             stored = self.of_subject(organisation_id=key.organisation_id, subject_id=key.subject_id)
         if stored is None:
@@ -61,9 +66,7 @@ class TableKeyStore:
 
     def _one(self, condition: str, parameters: list[Any]) -> StoredKey | None:
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {_COLUMNS} FROM core_subjectkey WHERE {condition}", parameters
-            )
+            cursor.execute(f"SELECT {_COLUMNS} FROM core_subjectkey WHERE {condition}", parameters)
             row = cursor.fetchone()
         return None if row is None else stored_key(row)
 

@@ -41,7 +41,9 @@ class RaiseLimit(Command):
 DONE = []
 
 
-@handles(RaiseLimit, name="compliance_tests.raise_limit", version=1, permission="limits.write", four_eyes=True)
+@handles(
+    RaiseLimit, name="compliance_tests.raise_limit", version=1, permission="limits.write", four_eyes=True
+)
 def raise_limit(command, context):
     if command.refuse:
         raise LimitReached(limit_minor=command.limit_minor)
@@ -262,7 +264,9 @@ class TestExpiring:
         stale, _ = ask(bank, ada)
         fresh, _ = ask(bank, ada, at=AT + timedelta(days=2))
         execute(
-            compliance.ExpireRequests(None), actor=system_actor("beat"), key=None,
+            compliance.ExpireRequests(None),
+            actor=system_actor("beat"),
+            key=None,
             at=AT + compliance.APPROVAL_LIFETIME,
         )
         assert (state_of(bank, stale).state, state_of(bank, fresh).state) == ("expired", "waiting")
@@ -299,8 +303,13 @@ class TestDatabase:
     @pytest.mark.parametrize(
         "change",
         [
-            "payload = '{}'", "payload_hash = 'x'", "maker_id = 'usr_eve'", "command_name = 'other'",
-            "expires_at = 'infinity'", "organisation_id = NULL", "target = ''",
+            "payload = '{}'",
+            "payload_hash = 'x'",
+            "maker_id = 'usr_eve'",
+            "command_name = 'other'",
+            "expires_at = 'infinity'",
+            "organisation_id = NULL",
+            "target = ''",
         ],
     )
     def test_owner_cannot_change_what_was_asked_for(self, bank, ada, owner_sql, change):
@@ -326,8 +335,12 @@ class TestDatabase:
 
     def test_decision_without_checker_or_time_is_refused(self, bank, ada, owner_sql):
         approval_id, _ = ask(bank, ada)
-        for change in ("state = 'approved', decided_at = now()", "state = 'approved', checker_id = 'usr_bob'",
-                       "checker_id = 'usr_bob'", "state = 'expired'"):
+        for change in (
+            "state = 'approved', decided_at = now()",
+            "state = 'approved', checker_id = 'usr_bob'",
+            "checker_id = 'usr_bob'",
+            "state = 'expired'",
+        ):
             with pytest.raises(psycopg.errors.CheckViolation):
                 owner_sql(f"UPDATE compliance_approval SET {change} WHERE id = %s", [self.key(approval_id)])
 

@@ -19,7 +19,9 @@ from apps.core.ports import AuditRecord
 from apps.core.tenancy import PLATFORM, scope
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-GOLDEN = json.loads((Path(__file__).parents[2] / "data" / "compliance" / "leaf_hashes.json").read_text())["cases"]
+GOLDEN = json.loads((Path(__file__).parents[2] / "data" / "compliance" / "leaf_hashes.json").read_text())[
+    "cases"
+]
 ADA = Actor("staff", "usr_ada", None, frozenset())
 
 
@@ -30,8 +32,14 @@ def bank(db):
 
 def record(bank, **values):
     fields = {
-        "organisation_id": bank, "actor": ADA, "action": "payments.create", "outcome": "done", "at": AT,
-        "object_type": "payment", "object_id": ids.public_id("pay", uuid.uuid4()), "correlation_id": "c" * 16,
+        "organisation_id": bank,
+        "actor": ADA,
+        "action": "payments.create",
+        "outcome": "done",
+        "at": AT,
+        "object_type": "payment",
+        "object_id": ids.public_id("pay", uuid.uuid4()),
+        "correlation_id": "c" * 16,
     }
     return AuditRecord(**{**fields, **values})
 

@@ -169,7 +169,8 @@ class TestOtherWaysIn:
         assert loaded.name.reveal() == "Ada Lovelace"
 
     @pytest.mark.parametrize(
-        "lookup", ["name", "name__exact", "name__iexact", "name__contains", "name__in", "name__gt", "name__regex"]
+        "lookup",
+        ["name", "name__exact", "name__iexact", "name__contains", "name__in", "name__gt", "name__regex"],
     )
     def test_search_is_refused(self, bank, lookup):
         with refused(FieldError, match="blind index"):
@@ -359,7 +360,9 @@ def test_models_without_identity_are_found_by_the_system_check():
 
     found = {problem.id for field in Numbered._meta.get_fields() for problem in field.check()}
     assert {"core.E101", "core.E102", "core.E103", "core.E104"} <= found
-    assert not [p for field in Patient._meta.get_fields() for p in field.check() if p.id.startswith("core.E1")]
+    assert not [
+        p for field in Patient._meta.get_fields() for p in field.check() if p.id.startswith("core.E1")
+    ]
 
 
 def test_field_is_made_again_from_what_migrations_keep():

@@ -175,7 +175,8 @@ class TestDestruction:
             destroy_subject_key(organisation_id=bank, subject_id=ada, at=AT)
         with pytest.raises(Exception, match="destroyed key cannot be changed"):
             owner_sql(
-                "UPDATE core_subjectkey SET wrapped = %s, destroyed_at = NULL WHERE subject_id = %s", [before, ada]
+                "UPDATE core_subjectkey SET wrapped = %s, destroyed_at = NULL WHERE subject_id = %s",
+                [before, ada],
             )
         with pytest.raises(Exception, match="not possible"):
             owner_sql("TRUNCATE core_subjectkey")
@@ -299,7 +300,8 @@ class TestTampering:
         ((own,),) = owner_sql("SELECT wrapped FROM core_subjectkey WHERE subject_id = %s", [ada])
         owner_sql(
             "UPDATE core_subjectkey SET wrapped = (SELECT wrapped FROM core_subjectkey WHERE subject_id = %s)"
-            " WHERE subject_id = %s", [bob, ada],
+            " WHERE subject_id = %s",
+            [bob, ada],
         )
         key_ring().forget_all()
         with scope(bank), pytest.raises(Unreadable):

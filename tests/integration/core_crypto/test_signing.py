@@ -82,7 +82,8 @@ class TestSigning:
         ((own,),) = owner_sql("SELECT wrapped FROM core_signingkey WHERE purpose = %s", [purpose])
         owner_sql(
             "UPDATE core_signingkey SET wrapped = (SELECT wrapped FROM core_signingkey WHERE purpose = %s)"
-            " WHERE purpose = %s", [other, purpose],
+            " WHERE purpose = %s",
+            [other, purpose],
         )
         signing._signers.clear()
         with pytest.raises(Unreadable):

@@ -25,9 +25,15 @@ from apps.compliance.domain import (
 from apps.compliance.verification import COLUMNS, hash_of
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-GOLDEN = json.loads((Path(__file__).parents[2] / "data" / "compliance" / "leaf_hashes.json").read_text())["cases"]
+GOLDEN = json.loads((Path(__file__).parents[2] / "data" / "compliance" / "leaf_hashes.json").read_text())[
+    "cases"
+]
 WAITING = Request(
-    state="waiting", maker_id="usr_ada", expires_at=AT + timedelta(days=3), stored_hash=b"h", payload_hash=b"h"
+    state="waiting",
+    maker_id="usr_ada",
+    expires_at=AT + timedelta(days=3),
+    stored_hash=b"h",
+    payload_hash=b"h",
 )
 
 

@@ -94,7 +94,10 @@ class TestContext:
         assert canonical("v", "a") != canonical("v", "a", "a")
         assert canonical("va", "b") != canonical("v", "ab")
 
-    @given(st.lists(st.text(min_size=1, max_size=20), max_size=6), st.lists(st.text(min_size=1, max_size=20), max_size=6))
+    @given(
+        st.lists(st.text(min_size=1, max_size=20), max_size=6),
+        st.lists(st.text(min_size=1, max_size=20), max_size=6),
+    )
     def test_equal_bytes_mean_equal_parts(self, left, right):
         assert (canonical("v", *left) == canonical("v", *right)) is (left == right)
 

@@ -5,8 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PURE = ("cache", "context", "envelope", "errors", "key_file", "keyring", "local_file", "normalise", "padding",
-        "primitives", "providers")
+PURE = (
+    "cache",
+    "context",
+    "envelope",
+    "errors",
+    "key_file",
+    "keyring",
+    "local_file",
+    "normalise",
+    "padding",
+    "primitives",
+    "providers",
+)
 
 
 def test_pure_modules_load_without_django():

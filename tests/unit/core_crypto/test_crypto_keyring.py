@@ -267,9 +267,7 @@ class TestIndex:
         assert ring.index("a", **self.place()) == ring.index("a", **self.place())
         assert len(ring.index("a", **self.place())) == 32
 
-    @pytest.mark.parametrize(
-        "changes", [{"organisation_id": SHOP}, {"table": "other"}, {"column": "phone"}]
-    )
+    @pytest.mark.parametrize("changes", [{"organisation_id": SHOP}, {"table": "other"}, {"column": "phone"}])
     def test_equal_values_of_two_places_cannot_be_linked(self, ring, changes):
         assert ring.index("a", **self.place()) != ring.index("a", **self.place(**changes))
 
