@@ -23,8 +23,8 @@ from apps.webhooks.domain.filters import FILTERS_MAX, is_filter
 from apps.webhooks.events import EndpointDisabled, EndpointFailing, EndpointTest
 from apps.webhooks.models import Endpoint, EndpointHealth, EndpointSecret
 
-ENDPOINTS_MAX = 100
-"""The most endpoints of one organisation."""
+ENDPOINTS_MAX, KEPT_MAX = 100, 2_000
+"""The most active endpoints of one organisation, and the most together with disabled ones."""
 
 OVERLAP_DEFAULT_S, OVERLAP_MAX_S = 86_400, 30 * 86_400
 SECRETS_LIVE_MAX = 10
@@ -69,8 +69,7 @@ def create_endpoint(command: CreateEndpoint, context: Context) -> dict[str, Any]
     _check(command)
     if command.signature not in KINDS:
         raise Invalid(field="signature", allowed=list(KINDS))
-    if Endpoint.objects.filter(organisation_id=command.organisation_id).count() >= ENDPOINTS_MAX:
-        raise TooManyEndpoints(max=ENDPOINTS_MAX)
+    _check_room(command.organisation_id)
     endpoint = Endpoint.objects.create(
         id=context.new_id(),
         organisation_id=command.organisation_id,
@@ -194,8 +193,10 @@ class EnableEndpoint(Command):
 
 @handles(EnableEndpoint, name="webhooks.enable_endpoint", version=1, permission="webhooks.write")
 def enable_endpoint(command: EnableEndpoint, context: Context) -> dict[str, Any]:
-    """Return how many events were queued to catch up (10,000 at most). Raises NotFound."""
+    """Return how many events were queued to catch up (10,000 at most). Raises NotFound, TooManyEndpoints."""
     endpoint = _locked(command.endpoint_id, command.organisation_id)
+    if endpoint.state != Endpoint.State.ACTIVE:
+        _check_room(endpoint.organisation_id)
     endpoint.state, endpoint.disabled_at = Endpoint.State.ACTIVE, None
     endpoint.save(update_fields=["state", "disabled_at"])
     EndpointHealth.objects.filter(endpoint_id=endpoint.pk).update(
@@ -277,6 +278,16 @@ def _locked(endpoint_id: UUID, organisation_id: UUID | None) -> Endpoint:
     if endpoint is None or endpoint.organisation_id != organisation_id:
         raise NotFound(webhook_endpoint=public_id("we", endpoint_id))
     return endpoint
+
+
+def _check_room(organisation_id: UUID) -> None:
+    """Refuse one more active endpoint where there are enough. Raises TooManyEndpoints."""
+    endpoints = Endpoint.objects.filter(organisation_id=organisation_id)
+    if (
+        endpoints.filter(state=Endpoint.State.ACTIVE).count() >= ENDPOINTS_MAX
+        or endpoints.count() >= KEPT_MAX
+    ):
+        raise TooManyEndpoints(active_max=ENDPOINTS_MAX, kept_max=KEPT_MAX)
 
 
 def _add_secret(endpoint: Endpoint, kind: str, context: Context) -> None:
