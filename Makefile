@@ -36,11 +36,11 @@ prove: ## check the books and every payment of the platform that runs here
 	@$(PY) manage.py check_ledger && $(PY) manage.py rebuild_payments --verify
 
 lock: _dev ## compile the requirement files, with hashes, from pyproject.toml
-	@set -e; compile="$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 \
-	    --generate-hashes --no-annotate --quiet --custom-compile-command make\ lock"; \
-	$$compile -o requirements.txt; \
-	$$compile --extra dev -c requirements.txt -o requirements-dev.txt; \
-	$$compile --extra postgres -c requirements.txt -o requirements-postgres.txt
+	@set -e; compile() { $(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 \
+	    --generate-hashes --no-annotate --quiet --custom-compile-command "make lock" "$$@"; }; \
+	compile -o requirements.txt; \
+	compile --extra dev -c requirements.txt -o requirements-dev.txt; \
+	compile --extra postgres -c requirements.txt -o requirements-postgres.txt
 
 clean: ## stop what runs here and remove var/ with its data
 	@if [ -x $(PY) ]; then $(PY) -m config.clean; else python3 -m config.clean; fi
