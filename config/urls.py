@@ -27,6 +27,7 @@ for prefix, module in (
     ("api/v1/", "apps.payments.api.urls"),
     ("api/v1/", "apps.webhooks.api.urls"),
     ("oauth/", "apps.authz.urls"),
+    (".well-known/", "apps.authz.well_known"),
     ("webhooks/", "apps.webhooks.urls"),
     ("", "apps.console.urls"),
 ):

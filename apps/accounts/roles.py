@@ -11,12 +11,12 @@ from apps.core.errors import Invalid
 
 _READ = frozenset({
     "customers.read", "accounts.read", "payments.read", "events.read", "webhooks.read", "ledger.read",
-    "reconciliation.read", "approvals.read",
+    "reconciliation.read", "approvals.read", "organisations.read",
 })
 
 MAKES = frozenset({
-    "payments.write", "payments.create", "accounts.write", "customers.write", "ledger.write",
-    "reconciliation.write", "webhooks.write", "clients.write", "staff.write", "organisations.write",
+    "payments.write", "accounts.write", "customers.write", "ledger.write", "reconciliation.write",
+    "webhooks.write", "clients.write", "staff.write", "organisations.write", "platform.configure",
     "retention.write",
 })
 """Permissions by which something is ordered or changed."""
@@ -41,7 +41,7 @@ ROLES: dict[str, Role] = {
         Role("viewer", "Viewer", "Sees business objects, changes nothing.", _READ),
         Role(
             "operator", "Operator", "Serves customers and orders payments.",
-            _READ | {"customers.write", "accounts.write", "payments.write", "payments.create"},
+            _READ | {"customers.write", "accounts.write", "payments.write", "personal_data.reveal"},
         ),
         Role(
             "approver", "Approver", "Approves or rejects what others ordered, and orders nothing.",
@@ -49,7 +49,7 @@ ROLES: dict[str, Role] = {
         ),
         Role(
             "ledger_accountant", "Ledger accountant", "Keeps the books, imports statements, settles breaks.",
-            _READ | {"ledger.write", "reconciliation.write"},
+            _READ | {"ledger.write", "reconciliation.write", "platform.configure"},
         ),
         Role(
             "integrations", "Integrations", "Connects programs: API clients, webhook endpoints, dead letters.",
@@ -57,7 +57,8 @@ ROLES: dict[str, Role] = {
         ),
         Role(
             "compliance_officer", "Compliance officer", "Reads the record of everything and erases on request.",
-            _READ | {"audit.read", "audit.export", "evidence.read", "staff.read", "clients.read", "retention.write"},
+            _READ | {"audit.read", "audit.export", "evidence.read", "staff.read", "clients.read", "retention.write",
+                     "personal_data.reveal"},
         ),
         Role(
             "administrator", "Administrator", "Looks after people and organisations, and never touches money.",

@@ -167,6 +167,14 @@ class Validator(OAuth2Validator):
         AccessToken.objects.filter(pk=made.pk).update(grant=getattr(request, "grant_row", None))
         return made
 
+    def validate_silent_login(self, request: Any) -> bool:
+        """Leave prompt=none to the page, which knows who is logged in."""
+        return True
+
+    def validate_silent_authorization(self, request: Any) -> bool:
+        """Leave prompt=none to the page, which knows what was consented to."""
+        return True
+
     # ID tokens.
 
     def get_claim_dict(self, request: Any) -> dict[str, Any]:
