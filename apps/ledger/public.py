@@ -74,6 +74,7 @@ from apps.ledger.queries import (
     journals_after,
     journals_by_reference,
     known,
+    latest_journals,
     open_holds,
     rollup,
     rows,
@@ -81,7 +82,7 @@ from apps.ledger.queries import (
     trial_balance,
 )
 
-__all__ = ["AccountClosed", "AccountDiffers", "AccountFrozen", "AccountKind", "AccountNotEmpty", "Action", "Balance", "CaptureDraft", "CeilingExceeded", "Condition", "ConditionFailed", "Draft", "Entry", "Hold", "HoldClosed", "HoldDraft", "HoldExceeded", "HoldExpired", "IncreaseDraft", "InsufficientFunds", "Journal", "JournalDraft", "KeyConflict", "LedgerAccount", "LedgerRefusal", "PeriodClosed", "PostedJournal", "Posting", "ReleaseDraft", "Report", "Residue", "Result", "ResultCode", "ReversalDraft", "ReversalExceeded", "TrialBalanceRow", "UnknownAccount", "UnknownHold", "UnknownJournal", "account", "account_by_code", "accounts_of", "balance", "balance_at", "balances", "capture_hold", "check", "clearing_residues", "close_account", "close_period", "exchange", "freeze_account", "hold", "increase_hold", "journal", "journals_after", "journals_by_reference", "open_account", "open_holds", "place_hold", "post", "post_many", "refusal_of", "release_hold", "remove_monitor", "reverse", "rollup", "set_limits", "set_monitor", "statement", "trial_balance", "unfreeze_account",]  # fmt: skip
+__all__ = ["AccountClosed", "AccountDiffers", "AccountFrozen", "AccountKind", "AccountNotEmpty", "Action", "Balance", "CaptureDraft", "CeilingExceeded", "Condition", "ConditionFailed", "Draft", "Entry", "Hold", "HoldClosed", "HoldDraft", "HoldExceeded", "HoldExpired", "IncreaseDraft", "InsufficientFunds", "Journal", "JournalDraft", "KeyConflict", "LedgerAccount", "LedgerRefusal", "PeriodClosed", "PostedJournal", "Posting", "ReleaseDraft", "Report", "Residue", "Result", "ResultCode", "ReversalDraft", "ReversalExceeded", "TrialBalanceRow", "UnknownAccount", "UnknownHold", "UnknownJournal", "account", "account_by_code", "accounts_of", "balance", "balance_at", "balances", "capture_hold", "check", "clearing_residues", "close_account", "close_period", "exchange", "freeze_account", "hold", "increase_hold", "journal", "journals_after", "journals_by_reference", "latest_journals", "open_account", "open_holds", "place_hold", "post", "post_many", "refusal_of", "release_hold", "remove_monitor", "reverse", "rollup", "set_limits", "set_monitor", "statement", "trial_balance", "unfreeze_account",]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,6 +335,13 @@ def journals_after(seq: int, *, limit: int = 100) -> list[Journal]:
     return _journals(rows(f"{_JOURNAL} WHERE seq > %s ORDER BY seq LIMIT %s", [seq, _page(limit)]))
 
 
+def latest_journals(*, before: int | None = None, limit: int = 50) -> list[Journal]:
+    """Return a page of journals, newest first; `before` is the number of the last one seen."""
+    return _journals(
+        rows(f"{_JOURNAL} WHERE seq < %s ORDER BY seq DESC LIMIT %s", [before or _BIGINT_MAX, _page(limit)])
+    )
+
+
 def _journals(found: list[tuple[Any, ...]]) -> list[Journal]:
     lines: dict[int, list[JournalLine]] = {row[0]: [] for row in found}
     if found:
