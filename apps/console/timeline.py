@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from apps.compliance.public import audit_of_object
+from apps.core.errors import Refusal
+from apps.core.ids import parse_public_id
 from apps.core.registries import TIMELINES, TimelineItem
+from apps.ledger import public as ledger
+from apps.payments import public as payments
 
 ITEMS_MAX = 500
 
@@ -11,3 +18,63 @@ def timeline_of(object_id: str) -> list[TimelineItem]:
     """Gather what happened to the object, oldest first. Needs the platform's scope."""
     items = [item for source in TIMELINES.entries.values() for item in source(object_id)]
     return sorted(items, key=lambda item: item.at)[-ITEMS_MAX:]
+
+
+def _audit(object_id: str) -> list[TimelineItem]:
+    """Tell what was done, tried and refused."""
+    return [
+        TimelineItem(
+            entry.at, "audit", f"{entry.action} {entry.outcome}", entry.actor,
+            {"reason": entry.reason, **entry.data} if entry.reason else entry.data,
+            f"/console/audit/{entry.id}/",
+        )
+        for entry in audit_of_object(object_id, limit=200)
+    ]
+
+
+def _payment(object_id: str) -> UUID | None:
+    try:
+        return parse_public_id("pay", object_id)
+    except Refusal:
+        return None
+
+
+def _states(object_id: str) -> list[TimelineItem]:
+    """Tell how a payment moved from state to state, and what came too late to move it."""
+    payment_id = _payment(object_id)
+    if payment_id is None:
+        return []
+    return [_state(event) for event in payments.events_of(payment_id)]
+
+
+_KINDS = {"file": "file", "webhook": "webhook", "statement": "statement"}
+
+
+def _state(event: payments.PaymentEvent) -> TimelineItem:
+    moved = f"{event.from_state or 'new'} → {event.to_state}" if event.applied else f"stays {event.from_state}"
+    detail = {
+        "told by": event.source, "message": event.external_id, "reason": event.reason,
+        "journal": event.journal_seq,
+    }
+    return TimelineItem(
+        event.at, _KINDS.get(event.source, "state"), f"{event.event}: {moved}", event.actor,
+        {name: value for name, value in detail.items() if value},
+        f"/console/journals/{event.journal_seq}/" if event.journal_seq else "",
+    )
+
+
+def _journals(object_id: str) -> list[TimelineItem]:
+    """Tell what the ledger posted and held under the object's reference."""
+    return [
+        TimelineItem(
+            journal.recorded_at, "journal", f"journal {journal.seq}: {journal.kind}", journal.actor,
+            {"action": journal.action.name.lower(), "effective": journal.effective_date.isoformat()},
+            f"/console/journals/{journal.seq}/",
+        )
+        for journal in ledger.journals_by_reference(object_id)
+    ]
+
+
+TIMELINES.register("console.audit", _audit)
+TIMELINES.register("console.states", _states)
+TIMELINES.register("console.journals", _journals)

@@ -51,7 +51,6 @@ function offerCopies() {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = "⧉";
     button.title = "Copy";
     button.setAttribute("aria-label", `Copy ${id.dataset.copy}`);
     button.addEventListener("click", async () => {

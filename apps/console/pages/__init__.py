@@ -28,6 +28,7 @@ PAGES = (
 
 def load() -> None:
     """Let every page whose app is installed register itself."""
+    import_module("apps.console.searches")
     for module, app in PAGES:
         if installed.is_installed(app) and find_spec(f"apps.console.pages.{module}"):
             import_module(f"apps.console.pages.{module}")

@@ -13,9 +13,10 @@ from apps.compliance.public import Approval, ApproveRequest, RejectRequest
 from apps.console import badges, navigation
 from apps.console.actions import Action, OptionalReasonForm, ReasonForm, confirm, offered
 from apps.console.pages.search import place
+from apps.console.seen import seen
 from apps.console.site import SITE
-from apps.console.timeline import timeline_of
 from apps.console.tiles import Tile, tile
+from apps.console.timeline import timeline_of
 from apps.core.console import ReadOnlyAdmin, id_html, page_of, state_html, time_html
 from apps.core.ids import public_id
 
@@ -105,19 +106,6 @@ class ApprovalAdmin(ReadOnlyAdmin):
             request, ACTIONS[action], back=self.address(found.id), facts=_facts(found),
             build=lambda data: decision(found.organisation_id, public_id("apr", found.id), data["reason"]),
         )
-
-
-def seen(listed: ReadOnlyAdmin, request: HttpRequest, object_id: str) -> Any:
-    """Find an object for a confirmation, in a short look of its own when the request is a POST."""
-    from apps.core import tenancy
-
-    if not listed.has_view_permission(request):
-        return listed.refuse(request)
-    with tenancy.scope(tenancy.PLATFORM):
-        found = listed.get_object(request, object_id)
-    if found is None:
-        raise Http404
-    return found
 
 
 def in_words(command_name: str) -> str:

@@ -82,3 +82,21 @@ def shown(value: Any) -> Any:
     if isinstance(value, (dict, list)):
         return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False, default=str))
     return value
+
+
+@register.filter
+def at(mapping: dict[Any, Any] | None, key: Any) -> Any:
+    """Look a key up."""
+    return (mapping or {}).get(key, "")
+
+
+@register.filter
+def masked_iban(value: str) -> str:
+    """Show an IBAN so that it can be recognised but not used."""
+    return f"{value[:4]} … {value[-4:]}"
+
+
+@register.filter
+def account_state(value: str) -> str:
+    """Show the state of an account, for which open is good."""
+    return state_html(value, tone={"open": "good", "blocked": "bad"}.get(value, "off"))
