@@ -57,6 +57,8 @@ def begin_run() -> Path:
         fcntl.flock(os.open(folder / "alive", os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
     atexit.register(end_run, folder)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    # Children that tests fork must die of the signal as usual.
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     place_folder(folder / "postgres", account=server_account())
     return folder
 
