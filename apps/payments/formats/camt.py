@@ -8,7 +8,7 @@ can still be read by a caller that asks to be lenient.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from apps.payments.formats.messages import (
     Message,
     message_name,
     read_message,
+    require_valid,
     schema_findings,
     schema_of,
     sniff,
@@ -43,12 +44,12 @@ from apps.payments.formats.statements import (
     Summary,
     number_occurrences,
 )
+from apps.payments.formats.streaming import stream_elements
 from apps.payments.formats.xml import (
     STREAM_ABOVE_BYTES,
     Source,
     open_source,
     source_bytes,
-    stream_elements,
 )
 
 STATEMENT_KINDS = {"camt.052": "interim", "camt.053": "statement", "camt.054": "advice"}
@@ -131,7 +132,18 @@ def stream_camt(source: Source, *, lenient: bool = False) -> Iterator[Part]:
     name = sniff(source)
     if name is None or name[0][:8] not in STATEMENT_KINDS:
         raise FormatError("not_a_statement", "The file is not a camt.052, camt.053 or camt.054.")
-    yield from _stream_parts(source, None if lenient else schema_of(name[0]))
+    yield from _stream_parts(source, None if lenient else _checker(*name))
+
+
+def _checker(name: str, dialect: str) -> Callable[[Element], None]:
+    """Return what refuses a document, whole or in the making, that breaks its official schema."""
+    if dialect or schema_of(name) is None:
+        raise FormatError("schema_unknown", f"No official schema of {name} is on board.", None, "Document")
+
+    def check(document: Element) -> None:
+        require_valid(Message(name, dialect, document))
+
+    return check
 
 
 def _tree_parts(data: bytes, *, lenient: bool) -> Iterator[Part]:
@@ -170,10 +182,12 @@ def _group_header(group: Element) -> GroupHeader:
     )
 
 
-def _stream_parts(source: Source, schema: object) -> Iterator[Part]:
+def _stream_parts(source: Source, check: Callable[[Element], None] | None) -> Iterator[Part]:
     header, headed, position = GroupHeader("", "", None), False, 0
-    tags = _STATEMENT_TAGS | {"GrpHdr", "Ntry"}
-    for event, element in stream_elements(source, tags=tags, schema=schema):  # type: ignore[arg-type]
+    events = stream_elements(
+        source, part="Ntry", containers=_STATEMENT_TAGS, others=frozenset({"GrpHdr"}), check=check
+    )
+    for event, element in events:
         name = local_name(element)
         if name == "GrpHdr" and event == "end":
             header = _group_header(element)

@@ -25,7 +25,7 @@ from apps.payments.formats.statements import (
     StatementEntry,
 )
 
-DETAILS_MAX = 100_000
+DETAILS_MAX = 25_000
 """An entry with more transactions than this is refused."""
 
 

@@ -24,7 +24,7 @@ from apps.payments.formats.errors import FormatError
 from apps.payments.formats.writing import account, agent, amount, checked_document, leaf, node, total_text
 
 PAIN001 = "pain.001.001.09"
-TRANSFERS_MAX = 100_000
+TRANSFERS_MAX = 50_000
 
 
 @dataclass(frozen=True, slots=True)
