@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TextIO
 from uuid import UUID
 
 from django.core.management.base import CommandError
@@ -40,3 +42,18 @@ def bank_accounts(given: str) -> list[BankAccount]:
     if not found:
         raise CommandError(f"There is no bank account {given}; `manage.py add_bank_account` adds one.")
     return found
+
+
+def progress_bar(stream: TextIO) -> Callable[[int, int], None]:
+    """Return a function that shows how far a run is: a bar on a terminal, a line each tenth in a log."""
+    on_terminal, shown = stream.isatty(), [-1]
+
+    def show(done: int, total: int) -> None:
+        tenth = done * 10 // max(total, 1)
+        if on_terminal:
+            stream.write(f"\r[{'#' * tenth}{'.' * (10 - tenth)}] {done}/{total}" + ("\n" if done == total else ""))
+        elif tenth != shown[0] and total >= 100:
+            stream.write(f"{done}/{total}\n")
+        shown[0] = tenth
+
+    return show

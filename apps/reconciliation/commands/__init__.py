@@ -1,6 +1,11 @@
 """Everything that can be asked of reconciliation. One module a use case."""
 
 from apps.reconciliation.commands.bank_accounts import AddBankAccount
+from apps.reconciliation.commands.effects import ApplyMatch, RecordRefusedEffect
+from apps.reconciliation.commands.expectations import ExpectPayments
 from apps.reconciliation.commands.imports import ImportStatement
+from apps.reconciliation.commands.reconcile import Reconcile
 
-__all__ = ["AddBankAccount", "ImportStatement"]
+__all__ = [
+    "AddBankAccount", "ApplyMatch", "ExpectPayments", "ImportStatement", "Reconcile", "RecordRefusedEffect",
+]

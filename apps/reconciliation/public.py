@@ -1,0 +1,66 @@
+"""The door of reconciliation: statements in, runs, breaks, closed days."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import UUID
+
+from apps.accounts import public as accounts
+from apps.core import tenancy
+from apps.core.actors import Actor
+from apps.core.commands import execute
+from apps.reconciliation.bank_formats import read_statements
+from apps.reconciliation.commands import AddBankAccount, ApplyMatch, ImportStatement, Reconcile
+from apps.reconciliation.importing.accounts import account_of
+from apps.reconciliation.importing.files import import_file
+from apps.reconciliation.running import reconcile_accounts
+
+__all__ = [
+    "AddBankAccount", "ApplyMatch", "ImportStatement", "Reconcile", "import_file", "import_statement",
+    "observe_accounts", "reconcile", "reconcile_accounts",
+]
+
+
+def import_statement(
+    data: bytes, *, file_name: str, actor: Actor, at: datetime, organisation_id: UUID | None = None,
+    lenient: bool = False,
+) -> dict[str, Any]:
+    """Import the bytes of a statement file for an organisation, the operator unless one is given.
+
+    Raises FormatError, UnknownBankAccount, DuplicateStatement, FutureDate.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / (Path(file_name).name or "statement")
+        path.write_bytes(data)
+        return import_file(
+            path, organisation_id=organisation_id or _operator_id(), at=at, actor=actor, lenient=lenient
+        )
+
+
+def observe_accounts(data: bytes, *, actor: Actor, at: datetime, lenient: bool = False) -> int:
+    """Follow every account that a statement file is of, without mirroring it in the books.
+
+    Returns how many were added. Raises FormatError.
+    """
+    organisation_id, added = _operator_id(), 0
+    for statement in read_statements(data, lenient=lenient).statements:
+        with tenancy.scope(organisation_id):
+            known = account_of(organisation_id, statement)
+        if known is None:
+            command = AddBankAccount(organisation_id, number=statement.account, currency=statement.currency)
+            execute(command, actor=actor, key=None, at=at)
+            added += 1
+    return added
+
+
+def reconcile(*, as_of: date, actor: Actor, at: datetime) -> list[dict[str, Any]]:
+    """Reconcile every settlement account as of a day; see `reconcile_accounts`."""
+    return reconcile_accounts(as_of=as_of, actor=actor, at=at)
+
+
+def _operator_id() -> UUID:
+    with tenancy.scope(tenancy.PLATFORM):
+        return accounts.operator().id
