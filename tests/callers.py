@@ -31,7 +31,9 @@ def basic(client_id: str, secret: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
 
 
-def post_form(path: str, data: dict[str, str], headers: dict[str, str] | None = None, http: Client | None = None):
+def post_form(
+    path: str, data: dict[str, str], headers: dict[str, str] | None = None, http: Client | None = None
+):
     return (http or Client()).post(path, urlencode(data), content_type=FORM, headers=headers or {})
 
 
@@ -57,7 +59,9 @@ class Program:
     def get(self, path: str, **query: Any):
         return self.http.get(f"/api/v1/{path}", query)
 
-    def send(self, method: str, path: str, body: Any = None, *, key: str | None = None, raw: bytes | None = None):
+    def send(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None, raw: bytes | None = None
+    ):
         return getattr(self.http, method)(
             f"/api/v1/{path}",
             raw if raw is not None else json.dumps({} if body is None else body),

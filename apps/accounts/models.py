@@ -84,7 +84,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(kind__in=["staff", "customer"]), name="accounts_user_kind"),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["staff", "customer"]), name="accounts_user_kind"
+            ),
             models.CheckConstraint(condition=models.Q(is_superuser=False), name="accounts_no_superuser"),
             models.CheckConstraint(
                 condition=models.Q(kind="staff") | models.Q(role=""), name="accounts_roles_are_staffs"
@@ -221,7 +223,8 @@ class Beneficiary(TenantModel):
             *TenantModel.Meta.constraints,
             # One entry per payee on each list; the organisation's own list has no party.
             models.UniqueConstraint(
-                fields=["organisation_id", "party_id", "iban"], name="accounts_beneficiary_once",
+                fields=["organisation_id", "party_id", "iban"],
+                name="accounts_beneficiary_once",
                 nulls_distinct=False,
             ),
         ]

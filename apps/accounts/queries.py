@@ -145,7 +145,10 @@ def customer_login(user: User) -> CustomerLogin | None:
 def organisation_data(row: Organisation) -> dict[str, Any]:
     """Write an organisation as APIs show it."""
     return {
-        "id": row.public_id, "name": row.name, "kind": str(row.kind), "country": row.country,
+        "id": row.public_id,
+        "name": row.name,
+        "kind": str(row.kind),
+        "country": row.country,
         "created_at": row.created_at.isoformat(),
     }
 
@@ -153,11 +156,15 @@ def organisation_data(row: Organisation) -> dict[str, Any]:
 def customer_data(row: Party) -> dict[str, Any]:
     """Write a customer as APIs show it; `erased` stands for what was erased."""
     return {
-        "id": row.public_id, "kind": str(row.kind), "name": row.name.shown(),
+        "id": row.public_id,
+        "kind": str(row.kind),
+        "name": row.name.shown(),
         "email": row.email.shown() if row.email else None,
         "phone": row.phone.shown() if row.phone else None,
-        "country": row.country, "reference": row.reference,
-        "created_at": row.created_at.isoformat(), "changed_at": row.changed_at.isoformat(),
+        "country": row.country,
+        "reference": row.reference,
+        "created_at": row.created_at.isoformat(),
+        "changed_at": row.changed_at.isoformat(),
     }
 
 
@@ -166,8 +173,11 @@ def account_data(row: PaymentAccount) -> dict[str, Any]:
     return {
         "id": row.public_id,
         "customer_id": ids.public_id("pty", row.party_id) if row.party_id else None,
-        "iban": row.iban, "currency": row.currency, "status": str(row.status),
-        "block_reason": row.block_reason or None, "label": row.label,
+        "iban": row.iban,
+        "currency": row.currency,
+        "status": str(row.status),
+        "block_reason": row.block_reason or None,
+        "label": row.label,
         "opened_at": row.opened_at.isoformat(),
         "closed_at": row.closed_at.isoformat() if row.closed_at else None,
     }
@@ -178,7 +188,9 @@ def beneficiary_data(row: Beneficiary) -> dict[str, Any]:
     return {
         "id": row.public_id,
         "customer_id": ids.public_id("pty", row.party_id) if row.party_id else None,
-        "name": row.name.shown(), "iban": row.iban, "added_at": row.added_at.isoformat(),
+        "name": row.name.shown(),
+        "iban": row.iban,
+        "added_at": row.added_at.isoformat(),
     }
 
 

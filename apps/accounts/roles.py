@@ -9,16 +9,35 @@ from dataclasses import dataclass
 
 from apps.core.errors import Invalid
 
-_READ = frozenset({
-    "customers.read", "accounts.read", "payments.read", "events.read", "webhooks.read", "ledger.read",
-    "reconciliation.read", "approvals.read", "organisations.read",
-})
+_READ = frozenset(
+    {
+        "customers.read",
+        "accounts.read",
+        "payments.read",
+        "events.read",
+        "webhooks.read",
+        "ledger.read",
+        "reconciliation.read",
+        "approvals.read",
+        "organisations.read",
+    }
+)
 
-MAKES = frozenset({
-    "payments.write", "accounts.write", "customers.write", "ledger.write", "reconciliation.write",
-    "webhooks.write", "clients.write", "staff.write", "organisations.write", "platform.configure",
-    "retention.write",
-})
+MAKES = frozenset(
+    {
+        "payments.write",
+        "accounts.write",
+        "customers.write",
+        "ledger.write",
+        "reconciliation.write",
+        "webhooks.write",
+        "clients.write",
+        "staff.write",
+        "organisations.write",
+        "platform.configure",
+        "retention.write",
+    }
+)
 """Permissions by which something is ordered or changed."""
 
 CHECKS = frozenset({"payments.approve", "approvals.decide"})
@@ -40,29 +59,51 @@ ROLES: dict[str, Role] = {
     for role in (
         Role("viewer", "Viewer", "Sees business objects, changes nothing.", _READ),
         Role(
-            "operator", "Operator", "Serves customers and orders payments.",
+            "operator",
+            "Operator",
+            "Serves customers and orders payments.",
             _READ | {"customers.write", "accounts.write", "payments.write", "personal_data.reveal"},
         ),
         Role(
-            "approver", "Approver", "Approves or rejects what others ordered, and orders nothing.",
+            "approver",
+            "Approver",
+            "Approves or rejects what others ordered, and orders nothing.",
             _READ | CHECKS | {"audit.read"},
         ),
         Role(
-            "ledger_accountant", "Ledger accountant", "Keeps the books, imports statements, settles breaks.",
+            "ledger_accountant",
+            "Ledger accountant",
+            "Keeps the books, imports statements, settles breaks.",
             _READ | {"ledger.write", "reconciliation.write", "platform.configure"},
         ),
         Role(
-            "integrations", "Integrations", "Connects programs: API clients, webhook endpoints, dead letters.",
+            "integrations",
+            "Integrations",
+            "Connects programs: API clients, webhook endpoints, dead letters.",
             _READ | {"webhooks.write", "clients.read", "clients.write", "events.replay"},
         ),
         Role(
-            "compliance_officer", "Compliance officer", "Reads the record of everything and erases on request.",
-            _READ | {"audit.read", "audit.export", "evidence.read", "staff.read", "clients.read", "retention.write",
-                     "personal_data.reveal"},
+            "compliance_officer",
+            "Compliance officer",
+            "Reads the record of everything and erases on request.",
+            _READ
+            | {
+                "audit.read",
+                "audit.export",
+                "evidence.read",
+                "staff.read",
+                "clients.read",
+                "retention.write",
+                "personal_data.reveal",
+            },
         ),
         Role(
-            "administrator", "Administrator", "Looks after people and organisations, and never touches money.",
-            frozenset({"staff.read", "staff.write", "organisations.read", "organisations.write", "audit.read"}),
+            "administrator",
+            "Administrator",
+            "Looks after people and organisations, and never touches money.",
+            frozenset(
+                {"staff.read", "staff.write", "organisations.read", "organisations.write", "audit.read"}
+            ),
         ),
     )
 }

@@ -74,7 +74,9 @@ def find_holder(token: str) -> TokenHolder | None:
     if row is None:
         return None
     client_id, organisation_id, scope, allowed, user_id, party_id = row
-    return TokenHolder(client_id, organisation_id, frozenset(scope.split()) & frozenset(allowed), user_id, party_id)
+    return TokenHolder(
+        client_id, organisation_id, frozenset(scope.split()) & frozenset(allowed), user_id, party_id
+    )
 
 
 def actor_of(holder: TokenHolder) -> Actor:

@@ -57,12 +57,16 @@ def register_api_client(command: RegisterApiClient, context: Context) -> dict[st
     if command.grant_types and CLIENT not in command.grant_types and not scopes & CUSTOMER_SCOPES:
         raise Invalid(field="scopes", reason="no customer could grant any of them")
     row = Application.objects.create(
-        client_id=ids.public_id("cli", context.new_id()), organisation_id=organisation.id,
-        name=accounts.clean_name(command.name), client_secret=command.secret_digest,
+        client_id=ids.public_id("cli", context.new_id()),
+        organisation_id=organisation.id,
+        name=accounts.clean_name(command.name),
+        client_secret=command.secret_digest,
         client_type=Application.CLIENT_PUBLIC if command.public else Application.CLIENT_CONFIDENTIAL,
         authorization_grant_type=command.grant_types[0] if command.grant_types[0] != REFRESH else CODE,
-        grant_types=sorted(set(command.grant_types)), allowed_scopes=sorted(scopes),
-        redirect_uris=" ".join(_checked_uri(uri) for uri in command.redirect_uris), algorithm="ES256",
+        grant_types=sorted(set(command.grant_types)),
+        allowed_scopes=sorted(scopes),
+        redirect_uris=" ".join(_checked_uri(uri) for uri in command.redirect_uris),
+        algorithm="ES256",
         token_endpoint_auth_method="none" if command.public else "client_secret_basic",
     )
     context.emit(ClientRegistered(row.client_id, tuple(row.allowed_scopes)))
@@ -138,7 +142,9 @@ def _check_grants(command: RegisterApiClient) -> None:
     if command.public and CLIENT in given:
         raise Invalid(field="grant_types", reason="a public client has no credentials of its own")
     if (CODE in given) != bool(command.redirect_uris) or len(command.redirect_uris) > REDIRECT_URIS_MAX:
-        raise Invalid(field="redirect_uris", reason=f"1 to {REDIRECT_URIS_MAX}, for authorization codes alone")
+        raise Invalid(
+            field="redirect_uris", reason=f"1 to {REDIRECT_URIS_MAX}, for authorization codes alone"
+        )
 
 
 def _check_secret(digest: str, *, public: bool) -> None:

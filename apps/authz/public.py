@@ -10,7 +10,21 @@ from apps.authz.queries import client, client_data, clients
 from apps.authz.scopes import CUSTOMER_SCOPES, SCOPES
 
 __all__ = [
-    "CUSTOMER_SCOPES", "SCOPES", "ApiClient", "Application", "BearerToken", "ClientIsDisabled",
-    "DisableApiClient", "RegisterApiClient", "RotateClientSecret", "TokenHolder", "actor_of", "client",
-    "client_data", "clients", "digest_of", "find_holder", "new_client_secret",
+    "CUSTOMER_SCOPES",
+    "SCOPES",
+    "ApiClient",
+    "Application",
+    "BearerToken",
+    "ClientIsDisabled",
+    "DisableApiClient",
+    "RegisterApiClient",
+    "RotateClientSecret",
+    "TokenHolder",
+    "actor_of",
+    "client",
+    "client_data",
+    "clients",
+    "digest_of",
+    "find_holder",
+    "new_client_secret",
 ]

@@ -29,9 +29,12 @@ def client(client_id: str) -> Application:
 def client_data(row: Application) -> dict[str, Any]:
     """Write a client as screens and commands show it; there is no secret to show."""
     return {
-        "client_id": row.client_id, "organisation_id": ids.public_id("org", row.organisation_id),
-        "name": row.name, "public": row.client_type == Application.CLIENT_PUBLIC,
-        "grant_types": list(row.grant_types), "scopes": list(row.allowed_scopes),
+        "client_id": row.client_id,
+        "organisation_id": ids.public_id("org", row.organisation_id),
+        "name": row.name,
+        "public": row.client_type == Application.CLIENT_PUBLIC,
+        "grant_types": list(row.grant_types),
+        "scopes": list(row.allowed_scopes),
         "redirect_uris": row.redirect_uris.split(),
         "disabled_at": row.disabled_at.isoformat() if row.disabled_at else None,
     }

@@ -52,9 +52,12 @@ class AccountView(ApiView):
 class Accounts(AccountView):
     """All payment accounts of the organisation."""
 
-    @extend_schema(operation_id="list_accounts", tags=["accounts"],
-                   parameters=[*PAGED, OpenApiParameter("customer_id", str, description="Of one customer.")],
-                   responses=answers(shapes.AccountPage, 400))
+    @extend_schema(
+        operation_id="list_accounts",
+        tags=["accounts"],
+        parameters=[*PAGED, OpenApiParameter("customer_id", str, description="Of one customer.")],
+        responses=answers(shapes.AccountPage, 400),
+    )
     def get(self, request: Request) -> Response:
         """List payment accounts, newest first."""
         asked = request.query_params.get("customer_id")
@@ -65,17 +68,27 @@ class Accounts(AccountView):
         page, links = page_by_id(request, rows)
         return Response({"data": [queries.account_data(row) for row in page], **links})
 
-    @extend_schema(operation_id="open_account", tags=["accounts"], parameters=IDEMPOTENT,
-                   request=shapes.AccountIn, examples=[ACCOUNT_EXAMPLE],
-                   responses=answers(shapes.AccountOut, 400, 404, 409, 422, status=201))
+    @extend_schema(
+        operation_id="open_account",
+        tags=["accounts"],
+        parameters=IDEMPOTENT,
+        request=shapes.AccountIn,
+        examples=[ACCOUNT_EXAMPLE],
+        responses=answers(shapes.AccountOut, 400, 404, 409, 422, status=201),
+    )
     def post(self, request: Request) -> Response:
         """Open a payment account; its IBAN is the operator's next."""
         data = shapes.AccountIn(data=request.data)
         data.is_valid(raise_exception=True)
         given = data.validated_data
-        return self.execute(OpenPaymentAccount(
-            self.organisation_id, currency=given["currency"], party_id=given["customer_id"], label=given["label"]
-        ))
+        return self.execute(
+            OpenPaymentAccount(
+                self.organisation_id,
+                currency=given["currency"],
+                party_id=given["customer_id"],
+                label=given["label"],
+            )
+        )
 
 
 class Account(AccountView):
@@ -109,8 +122,13 @@ class BlockAccount(AccountAction):
 
     shape = shapes.BlockIn
 
-    @extend_schema(operation_id="block_account", tags=["accounts"], parameters=IDEMPOTENT, request=shapes.BlockIn,
-                   responses=answers(shapes.AccountOut, 400, 404, 409, 422))
+    @extend_schema(
+        operation_id="block_account",
+        tags=["accounts"],
+        parameters=IDEMPOTENT,
+        request=shapes.BlockIn,
+        responses=answers(shapes.AccountOut, 400, 404, 409, 422),
+    )
     def post(self, request: Request, account_id: str) -> Response:
         """Block an account: nothing is paid from it until it is unblocked."""
         return self.act(request, account_id)
@@ -123,8 +141,13 @@ class BlockAccount(AccountAction):
 class UnblockAccount(AccountAction):
     """Unblocking."""
 
-    @extend_schema(operation_id="unblock_account", tags=["accounts"], parameters=IDEMPOTENT, request=shapes.Nothing,
-                   responses=answers(shapes.AccountOut, 400, 404, 409))
+    @extend_schema(
+        operation_id="unblock_account",
+        tags=["accounts"],
+        parameters=IDEMPOTENT,
+        request=shapes.Nothing,
+        responses=answers(shapes.AccountOut, 400, 404, 409),
+    )
     def post(self, request: Request, account_id: str) -> Response:
         """Lift a block that the customer asked for."""
         return self.act(request, account_id)
@@ -137,8 +160,13 @@ class UnblockAccount(AccountAction):
 class CloseAccount(AccountAction):
     """Closing."""
 
-    @extend_schema(operation_id="close_account", tags=["accounts"], parameters=IDEMPOTENT, request=shapes.Nothing,
-                   responses=answers(shapes.AccountOut, 400, 404, 409))
+    @extend_schema(
+        operation_id="close_account",
+        tags=["accounts"],
+        parameters=IDEMPOTENT,
+        request=shapes.Nothing,
+        responses=answers(shapes.AccountOut, 400, 404, 409),
+    )
     def post(self, request: Request, account_id: str) -> Response:
         """Close an empty account for good."""
         return self.act(request, account_id)
@@ -151,11 +179,15 @@ class CloseAccount(AccountAction):
 class Balance(AccountView):
     """The balance of an account, now or then."""
 
-    @extend_schema(operation_id="get_balance", tags=["accounts"], responses=answers(shapes.BalanceOut, 404, 422),
-                   parameters=[
-                       OpenApiParameter("at", datetime, description="As it was recorded until this moment."),
-                       OpenApiParameter("effective_date", date, description="As effective through this day."),
-                   ])
+    @extend_schema(
+        operation_id="get_balance",
+        tags=["accounts"],
+        responses=answers(shapes.BalanceOut, 404, 422),
+        parameters=[
+            OpenApiParameter("at", datetime, description="As it was recorded until this moment."),
+            OpenApiParameter("effective_date", date, description="As effective through this day."),
+        ],
+    )
     def get(self, request: Request, account_id: str) -> Response:
         """Show what is booked, held and available; with `at` or `effective_date`, what was booked then."""
         row = self.account(account_id)
@@ -173,8 +205,11 @@ class Balance(AccountView):
 def _balance_now(row: PaymentAccount) -> dict[str, Any]:
     now = ledger.balance(row.ledger_account_id)
     return {
-        "account_id": row.public_id, "posted": _money(now.posted, row), "pending": _money(now.held, row),
-        "available": _money(now.available, row), "at": clock.database_now().isoformat(),
+        "account_id": row.public_id,
+        "posted": _money(now.posted, row),
+        "pending": _money(now.held, row),
+        "available": _money(now.available, row),
+        "at": clock.database_now().isoformat(),
     }
 
 
@@ -185,9 +220,20 @@ def _money(minor: int, row: PaymentAccount) -> dict[str, str]:
 class Statement(AccountView):
     """The entries of an account."""
 
-    @extend_schema(operation_id="get_statement", tags=["accounts"], responses=answers(shapes.StatementOut, 400, 404),
-                   parameters=[*PAGED, OpenApiParameter("order", str, enum=["oldest", "newest"],
-                                                        description="Which entries come first; oldest by default.")])
+    @extend_schema(
+        operation_id="get_statement",
+        tags=["accounts"],
+        responses=answers(shapes.StatementOut, 400, 404),
+        parameters=[
+            *PAGED,
+            OpenApiParameter(
+                "order",
+                str,
+                enum=["oldest", "newest"],
+                description="Which entries come first; oldest by default.",
+            ),
+        ],
+    )
     def get(self, request: Request, account_id: str) -> Response:
         """List the entries of an account with the balance after each."""
         row, limit = self.account(account_id), limit_of(request)
@@ -195,7 +241,9 @@ class Statement(AccountView):
         if order not in ("oldest", "newest"):
             raise Invalid(field="order", known=["oldest", "newest"])
         entries = ledger.statement(
-            row.ledger_account_id, after=decode_cursor(cursor) if cursor else None, limit=limit + 1,
+            row.ledger_account_id,
+            after=decode_cursor(cursor) if cursor else None,
+            limit=limit + 1,
             newest_first=order == "newest",
         )
         links = page_links(request, entries[limit - 1].cursor if len(entries) > limit else None)
@@ -205,9 +253,13 @@ class Statement(AccountView):
 
 def _entry_data(entry: ledger.Entry, row: PaymentAccount) -> dict[str, Any]:
     return {
-        "id": f"{entry.seq}-{entry.line}", "amount": _money(entry.amount_minor, row),
-        "balance": _money(entry.after_minor, row), "kind": entry.kind, "reference": entry.reference,
-        "effective_date": entry.effective_date.isoformat(), "recorded_at": entry.recorded_at.isoformat(),
+        "id": f"{entry.seq}-{entry.line}",
+        "amount": _money(entry.amount_minor, row),
+        "balance": _money(entry.after_minor, row),
+        "kind": entry.kind,
+        "reference": entry.reference,
+        "effective_date": entry.effective_date.isoformat(),
+        "recorded_at": entry.recorded_at.isoformat(),
     }
 
 

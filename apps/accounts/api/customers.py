@@ -28,8 +28,12 @@ from apps.core.ids import parse_public_id
 class CustomerView(ApiView):
     """A view of customers. Stored answers hold no names, so that answers are read anew after a command."""
 
-    scopes = {"GET": "customers.read", "POST": "customers.write", "PATCH": "customers.write",
-              "DELETE": "customers.write"}
+    scopes = {
+        "GET": "customers.read",
+        "POST": "customers.write",
+        "PATCH": "customers.write",
+        "DELETE": "customers.write",
+    }
 
     def read_again(self, response: Response) -> Response:
         """Answer a command with the customer as it is now; a stored one may since have been erased."""
@@ -43,16 +47,25 @@ class CustomerView(ApiView):
 class Customers(CustomerView):
     """All customers of the organisation."""
 
-    @extend_schema(operation_id="list_customers", tags=["customers"], parameters=PAGED,
-                   responses=answers(shapes.CustomerPage, 400))
+    @extend_schema(
+        operation_id="list_customers",
+        tags=["customers"],
+        parameters=PAGED,
+        responses=answers(shapes.CustomerPage, 400),
+    )
     def get(self, request: Request) -> Response:
         """List customers, newest first."""
         rows, links = page_by_id(request, queries.customers(self.organisation_id))
         return Response({"data": [queries.customer_data(row) for row in rows], **links})
 
-    @extend_schema(operation_id="create_customer", tags=["customers"], parameters=IDEMPOTENT,
-                   request=shapes.CustomerIn, examples=[CUSTOMER_EXAMPLE],
-                   responses=answers(shapes.CustomerOut, 400, 409, 422, status=201))
+    @extend_schema(
+        operation_id="create_customer",
+        tags=["customers"],
+        parameters=IDEMPOTENT,
+        request=shapes.CustomerIn,
+        examples=[CUSTOMER_EXAMPLE],
+        responses=answers(shapes.CustomerOut, 400, 409, 422, status=201),
+    )
     def post(self, request: Request) -> Response:
         """Create a customer: a person or a company."""
         data = shapes.CustomerIn(data=request.data)
@@ -65,8 +78,13 @@ class CustomerSearch(CustomerView):
 
     scopes = {"POST": "customers.read"}
 
-    @extend_schema(operation_id="search_customers", tags=["customers"], request=shapes.CustomerSearch,
-                   examples=[SEARCH_EXAMPLE], responses=answers(shapes.CustomerPage, 400, 422))
+    @extend_schema(
+        operation_id="search_customers",
+        tags=["customers"],
+        request=shapes.CustomerSearch,
+        examples=[SEARCH_EXAMPLE],
+        responses=answers(shapes.CustomerPage, 400, 422),
+    )
     def post(self, request: Request) -> Response:
         """Find customers by their exact e-mail address, name or telephone number."""
         data = shapes.CustomerSearch(data=request.data)
@@ -80,13 +98,20 @@ class CustomerSearch(CustomerView):
 class Customer(CustomerView):
     """One customer."""
 
-    @extend_schema(operation_id="get_customer", tags=["customers"], responses=answers(shapes.CustomerOut, 404))
+    @extend_schema(
+        operation_id="get_customer", tags=["customers"], responses=answers(shapes.CustomerOut, 404)
+    )
     def get(self, request: Request, customer_id: str) -> Response:
         """Show a customer."""
         return Response(queries.customer_data(queries.customer(parse_public_id("pty", customer_id))))
 
-    @extend_schema(operation_id="change_customer", tags=["customers"], parameters=IDEMPOTENT,
-                   request=shapes.CustomerChange, responses=answers(shapes.CustomerOut, 400, 404, 409, 422))
+    @extend_schema(
+        operation_id="change_customer",
+        tags=["customers"],
+        parameters=IDEMPOTENT,
+        request=shapes.CustomerChange,
+        responses=answers(shapes.CustomerOut, 400, 404, 409, 422),
+    )
     def patch(self, request: Request, customer_id: str) -> Response:
         """Change a customer; members left out stay as they are."""
         key = parse_public_id("pty", customer_id)
@@ -99,17 +124,26 @@ class Customer(CustomerView):
 class Beneficiaries(CustomerView):
     """The payees that a customer trusts."""
 
-    @extend_schema(operation_id="list_beneficiaries", tags=["customers"], parameters=PAGED,
-                   responses=answers(shapes.BeneficiaryPage, 400, 404))
+    @extend_schema(
+        operation_id="list_beneficiaries",
+        tags=["customers"],
+        parameters=PAGED,
+        responses=answers(shapes.BeneficiaryPage, 400, 404),
+    )
     def get(self, request: Request, customer_id: str) -> Response:
         """List a customer's trusted beneficiaries, newest first."""
         party = queries.customer(parse_public_id("pty", customer_id))
         rows, links = page_by_id(request, queries.beneficiaries(self.organisation_id, party_id=party.id))
         return Response({"data": [queries.beneficiary_data(row) for row in rows], **links})
 
-    @extend_schema(operation_id="add_beneficiary", tags=["customers"], parameters=IDEMPOTENT,
-                   request=shapes.BeneficiaryIn, examples=[BENEFICIARY_EXAMPLE],
-                   responses=answers(shapes.BeneficiaryOut, 400, 404, 409, 422, status=201))
+    @extend_schema(
+        operation_id="add_beneficiary",
+        tags=["customers"],
+        parameters=IDEMPOTENT,
+        request=shapes.BeneficiaryIn,
+        examples=[BENEFICIARY_EXAMPLE],
+        responses=answers(shapes.BeneficiaryOut, 400, 404, 409, 422, status=201),
+    )
     def post(self, request: Request, customer_id: str) -> Response:
         """Put a payee on a customer's list."""
         key = parse_public_id("pty", customer_id)
@@ -128,8 +162,13 @@ class Beneficiaries(CustomerView):
 class Beneficiary(CustomerView):
     """One trusted payee."""
 
-    @extend_schema(operation_id="remove_beneficiary", tags=["customers"], parameters=IDEMPOTENT,
-                   request=None, responses=answers(None, 400, 404))
+    @extend_schema(
+        operation_id="remove_beneficiary",
+        tags=["customers"],
+        parameters=IDEMPOTENT,
+        request=None,
+        responses=answers(None, 400, 404),
+    )
     def delete(self, request: Request, beneficiary_id: str) -> Response:
         """Take a payee off the list."""
         key = parse_public_id("ben", beneficiary_id)

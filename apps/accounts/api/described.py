@@ -10,7 +10,10 @@ from apps.accounts.api.serializers import ProblemOut
 
 IDEMPOTENT = [
     OpenApiParameter(
-        "Idempotency-Key", str, OpenApiParameter.HEADER, required=True,
+        "Idempotency-Key",
+        str,
+        OpenApiParameter.HEADER,
+        required=True,
         description="1 to 255 visible characters; the same key and body give the first answer again.",
     )
 ]
@@ -19,8 +22,11 @@ PAGED = [
     OpenApiParameter("cursor", str, description="From the `next` of the page before."),
 ]
 _TEXTS = {
-    400: "The request cannot be read.", 401: "There is no valid token.", 403: "The token lacks the scope.",
-    404: "There is no such object.", 409: "The object is not in a state in which this can be done.",
+    400: "The request cannot be read.",
+    401: "There is no valid token.",
+    403: "The token lacks the scope.",
+    404: "There is no such object.",
+    409: "The object is not in a state in which this can be done.",
     422: "A field has a value that it cannot have.",
 }
 
@@ -35,7 +41,13 @@ def answers(shape: Any, *problems: int, status: int = 200) -> dict[int, Any]:
 
 CUSTOMER_EXAMPLE = OpenApiExample(
     "A person",
-    {"kind": "person", "name": "Ada Example", "country": "NL", "email": "ada@example.com", "reference": "C-1001"},
+    {
+        "kind": "person",
+        "name": "Ada Example",
+        "country": "NL",
+        "email": "ada@example.com",
+        "reference": "C-1001",
+    },
     request_only=True,
 )
 ACCOUNT_EXAMPLE = OpenApiExample(

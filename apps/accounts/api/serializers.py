@@ -31,7 +31,9 @@ class Shape(serializers.Serializer[Any]):
         if isinstance(data, dict):
             unknown = sorted(set(data) - set(self.fields))
             if unknown:
-                raise serializers.ValidationError({name[:60]: "There is no such member." for name in unknown[:5]})
+                raise serializers.ValidationError(
+                    {name[:60]: "There is no such member." for name in unknown[:5]}
+                )
         return super().to_internal_value(data)
 
 
@@ -42,9 +44,16 @@ class CustomerIn(Shape):
     name = Text(max_length=domain.NAME_CHARS_MAX)
     country = Text(max_length=2, help_text="ISO 3166-1 alpha-2.")
     email = Text(max_length=domain.EMAIL_CHARS_MAX, required=False, allow_blank=True, default="")
-    phone = Text(max_length=40, required=False, allow_blank=True, default="", help_text="International, as +31…")
-    reference = Text(max_length=domain.REFERENCE_CHARS_MAX, required=False, allow_blank=True, default="",
-                     help_text="Your own number of the customer; no personal data.")
+    phone = Text(
+        max_length=40, required=False, allow_blank=True, default="", help_text="International, as +31…"
+    )
+    reference = Text(
+        max_length=domain.REFERENCE_CHARS_MAX,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Your own number of the customer; no personal data.",
+    )
 
 
 class CustomerChange(Shape):

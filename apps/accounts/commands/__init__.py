@@ -12,7 +12,17 @@ from apps.accounts.commands.payment_accounts import (
 from apps.accounts.commands.staff import ChangeStaffRole, CreateStaffUser, DisableUser
 
 __all__ = [
-    "AddBeneficiary", "BlockPaymentAccount", "ChangeCustomer", "ChangeStaffRole", "ClosePaymentAccount",
-    "CreateCustomer", "CreateCustomerLogin", "CreateStaffUser", "DisableUser", "OpenOrganisation",
-    "OpenPaymentAccount", "RemoveBeneficiary", "UnblockPaymentAccount",
+    "AddBeneficiary",
+    "BlockPaymentAccount",
+    "ChangeCustomer",
+    "ChangeStaffRole",
+    "ClosePaymentAccount",
+    "CreateCustomer",
+    "CreateCustomerLogin",
+    "CreateStaffUser",
+    "DisableUser",
+    "OpenOrganisation",
+    "OpenPaymentAccount",
+    "RemoveBeneficiary",
+    "UnblockPaymentAccount",
 ]

@@ -41,8 +41,12 @@ def add_beneficiary(command: AddBeneficiary, context: Context) -> dict[str, Any]
     if listed.exists():
         raise BeneficiaryExists
     row = Beneficiary(
-        id=key, organisation_id=command.organisation_id, party_id=command.customer_id,
-        subject_id=command.customer_id or key, name=domain.clean_name(command.name), iban=iban,
+        id=key,
+        organisation_id=command.organisation_id,
+        party_id=command.customer_id,
+        subject_id=command.customer_id or key,
+        name=domain.clean_name(command.name),
+        iban=iban,
         added_at=context.at,
     )
     try:

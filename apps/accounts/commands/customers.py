@@ -49,11 +49,16 @@ def create_customer(command: CreateCustomer, context: Context) -> dict[str, Any]
     if command.kind not in Party.Kind.values:
         raise Invalid(field="kind", known=Party.Kind.values)
     row = Party(
-        id=context.new_id(), organisation_id=command.organisation_id, kind=command.kind,
-        name=domain.clean_name(command.name), country=domain.clean_country(command.country),
+        id=context.new_id(),
+        organisation_id=command.organisation_id,
+        kind=command.kind,
+        name=domain.clean_name(command.name),
+        country=domain.clean_country(command.country),
         email=domain.clean_email(command.email) or None,
         phone=domain.clean_phone(command.phone) or None,
-        reference=_reference(command.reference), created_at=context.at, changed_at=context.at,
+        reference=_reference(command.reference),
+        created_at=context.at,
+        changed_at=context.at,
     )
     row.save(force_insert=True)
     context.emit(CustomerCreated(row.public_id, str(row.kind)))
@@ -121,8 +126,11 @@ def create_customer_login(command: CreateCustomerLogin, context: Context) -> dic
     """Save a user of kind customer. Raises NotFound, Invalid, NameTaken."""
     party = _locked(command.customer_id)
     user = new_user(
-        key=context.new_id(), username=command.username, password_hash=command.password_hash,
-        kind=User.Kind.CUSTOMER, role="",
+        key=context.new_id(),
+        username=command.username,
+        password_hash=command.password_hash,
+        kind=User.Kind.CUSTOMER,
+        role="",
     )
     CustomerLogin.objects.create(
         id=context.new_id(), organisation_id=party.organisation_id, user=user, party_id=party.id
@@ -154,9 +162,7 @@ def _locked(customer_id: UUID) -> Party:
 
 
 def _reference(text: str) -> str:
-    return domain.clean_text(
-        text, field="reference", chars_max=domain.REFERENCE_CHARS_MAX, required=False
-    )
+    return domain.clean_text(text, field="reference", chars_max=domain.REFERENCE_CHARS_MAX, required=False)
 
 
 def customer_key(public_id: str) -> UUID:

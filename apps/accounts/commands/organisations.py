@@ -65,7 +65,9 @@ def _bank_code(command: OpenOrganisation) -> str:
     try:
         domain.issue_iban(command.country, command.bank_code, 100_001)
     except domain.NoSuchNumber:
-        raise Invalid(field="bank_code", reason="no IBAN can be made of it", country=command.country) from None
+        raise Invalid(
+            field="bank_code", reason="no IBAN can be made of it", country=command.country
+        ) from None
     return command.bank_code
 
 

@@ -49,18 +49,26 @@ def open_payment_account(command: OpenPaymentAccount, context: Context) -> dict[
     money.exponent(command.currency)
     if command.party_id is not None:
         queries.customer(command.party_id)
-    label = domain.clean_text(
-        command.label, field="label", chars_max=domain.LABEL_CHARS_MAX, required=False
-    )
+    label = domain.clean_text(command.label, field="label", chars_max=domain.LABEL_CHARS_MAX, required=False)
     key, iban = context.new_id(), _iban(command, context)
     inside = ledger.open_account(
-        organisation_id=organisation_id, code=f"customer:{ids.public_id('acc', key)}",
-        name=f"Payment account {ids.public_id('acc', key)}", kind="liability",
-        currency=command.currency, floor_minor=0, actor=str(context.actor),
+        organisation_id=organisation_id,
+        code=f"customer:{ids.public_id('acc', key)}",
+        name=f"Payment account {ids.public_id('acc', key)}",
+        kind="liability",
+        currency=command.currency,
+        floor_minor=0,
+        actor=str(context.actor),
     )
     row = PaymentAccount.objects.create(
-        id=key, organisation_id=organisation_id, party_id=command.party_id, iban=iban,
-        currency=command.currency, label=label, ledger_account_id=inside.id, opened_at=context.at,
+        id=key,
+        organisation_id=organisation_id,
+        party_id=command.party_id,
+        iban=iban,
+        currency=command.currency,
+        label=label,
+        ledger_account_id=inside.id,
+        opened_at=context.at,
     )
     answer = queries.account_data(row)
     context.emit(AccountOpened(row.public_id, answer["customer_id"], row.currency))
@@ -114,7 +122,9 @@ class UnblockPaymentAccount(Command):
         return ids.public_id("acc", self.account_id)
 
 
-@handles(UnblockPaymentAccount, name="accounts.unblock_payment_account", version=1, permission="accounts.write")
+@handles(
+    UnblockPaymentAccount, name="accounts.unblock_payment_account", version=1, permission="accounts.write"
+)
 def unblock_payment_account(command: UnblockPaymentAccount, context: Context) -> dict[str, Any]:
     """Open the account again. Raises NotFound, AccountStateConflict, Denied.
 

@@ -39,8 +39,11 @@ def create_staff_user(command: CreateStaffUser, context: Context) -> dict[str, A
     """Save the user. Raises Invalid, NameTaken, Denied for an actor bound to an organisation."""
     _only_platform(command, context)
     user = new_user(
-        key=context.new_id(), username=command.username, password_hash=command.password_hash,
-        kind=User.Kind.STAFF, role=checked_role(command.role),
+        key=context.new_id(),
+        username=command.username,
+        password_hash=command.password_hash,
+        kind=User.Kind.STAFF,
+        role=checked_role(command.role),
     )
     context.emit(StaffUserCreated(user.public_id, user.role))
     context.note("user", user.public_id, role=user.role)

@@ -11,132 +11,278 @@ from apps.core.migration_ops import isolate, sql_file, tenant_reference
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('core', '0002_subject_keys'),
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("core", "0002_subject_keys"),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('username', models.CharField(max_length=100, unique=True)),
-                ('kind', models.CharField(choices=[('staff', 'Staff'), ('customer', 'Customer')], max_length=10)),
-                ('role', models.CharField(default='', max_length=30)),
-                ('is_active', models.BooleanField(default=True)),
-                ('joined_at', models.DateTimeField(auto_now_add=True)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("username", models.CharField(max_length=100, unique=True)),
+                (
+                    "kind",
+                    models.CharField(choices=[("staff", "Staff"), ("customer", "Customer")], max_length=10),
+                ),
+                ("role", models.CharField(default="", max_length=30)),
+                ("is_active", models.BooleanField(default=True)),
+                ("joined_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Beneficiary',
+            name="Beneficiary",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('party_id', models.UUIDField(null=True)),
-                ('subject_id', models.UUIDField()),
-                ('name', apps.core.crypto.fields.EncryptedTextField(max_length=140, purpose='beneficiary', subject='subject_id')),
-                ('iban', models.CharField(max_length=34)),
-                ('added_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("party_id", models.UUIDField(null=True)),
+                ("subject_id", models.UUIDField()),
+                (
+                    "name",
+                    apps.core.crypto.fields.EncryptedTextField(
+                        max_length=140, purpose="beneficiary", subject="subject_id"
+                    ),
+                ),
+                ("iban", models.CharField(max_length=34)),
+                ("added_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='accounts_beneficiary_org_id'), models.UniqueConstraint(fields=('organisation_id', 'party_id', 'iban'), name='accounts_beneficiary_once', nulls_distinct=False)],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="accounts_beneficiary_org_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "party_id", "iban"),
+                        name="accounts_beneficiary_once",
+                        nulls_distinct=False,
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='CustomerLogin',
+            name="CustomerLogin",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('party_id', models.UUIDField()),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("party_id", models.UUIDField()),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Organisation',
+            name="Organisation",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=140)),
-                ('kind', models.CharField(choices=[('operator', 'Operator'), ('merchant', 'Merchant')], max_length=10)),
-                ('country', models.CharField(max_length=2)),
-                ('bank_code', models.CharField(default='', max_length=12)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=140)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("operator", "Operator"), ("merchant", "Merchant")], max_length=10
+                    ),
+                ),
+                ("country", models.CharField(max_length=2)),
+                ("bank_code", models.CharField(default="", max_length=12)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('kind', 'operator')), fields=('kind',), name='accounts_one_operator'), models.CheckConstraint(condition=models.Q(('kind__in', ['operator', 'merchant'])), name='accounts_org_kind')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "operator")),
+                        fields=("kind",),
+                        name="accounts_one_operator",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["operator", "merchant"])), name="accounts_org_kind"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Party',
+            name="Party",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('kind', models.CharField(choices=[('person', 'Person'), ('company', 'Company')], max_length=10)),
-                ('name', apps.core.crypto.fields.EncryptedTextField(max_length=140, purpose='party', subject='id')),
-                ('name_index', apps.core.crypto.fields.BlindIndexField(editable=False, normalise=apps.core.crypto.normalise.name, null=True, source='name')),
-                ('email', apps.core.crypto.fields.EncryptedTextField(max_length=254, null=True, purpose='party', subject='id')),
-                ('email_index', apps.core.crypto.fields.BlindIndexField(editable=False, normalise=apps.core.crypto.normalise.email, null=True, source='email')),
-                ('phone', apps.core.crypto.fields.EncryptedTextField(max_length=16, null=True, purpose='party', subject='id')),
-                ('phone_index', apps.core.crypto.fields.BlindIndexField(editable=False, normalise=apps.core.crypto.normalise.phone, null=True, source='phone')),
-                ('country', models.CharField(max_length=2)),
-                ('reference', models.CharField(default='', max_length=100)),
-                ('created_at', models.DateTimeField()),
-                ('changed_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                (
+                    "kind",
+                    models.CharField(choices=[("person", "Person"), ("company", "Company")], max_length=10),
+                ),
+                (
+                    "name",
+                    apps.core.crypto.fields.EncryptedTextField(max_length=140, purpose="party", subject="id"),
+                ),
+                (
+                    "name_index",
+                    apps.core.crypto.fields.BlindIndexField(
+                        editable=False, normalise=apps.core.crypto.normalise.name, null=True, source="name"
+                    ),
+                ),
+                (
+                    "email",
+                    apps.core.crypto.fields.EncryptedTextField(
+                        max_length=254, null=True, purpose="party", subject="id"
+                    ),
+                ),
+                (
+                    "email_index",
+                    apps.core.crypto.fields.BlindIndexField(
+                        editable=False, normalise=apps.core.crypto.normalise.email, null=True, source="email"
+                    ),
+                ),
+                (
+                    "phone",
+                    apps.core.crypto.fields.EncryptedTextField(
+                        max_length=16, null=True, purpose="party", subject="id"
+                    ),
+                ),
+                (
+                    "phone_index",
+                    apps.core.crypto.fields.BlindIndexField(
+                        editable=False, normalise=apps.core.crypto.normalise.phone, null=True, source="phone"
+                    ),
+                ),
+                ("country", models.CharField(max_length=2)),
+                ("reference", models.CharField(default="", max_length=100)),
+                ("created_at", models.DateTimeField()),
+                ("changed_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(fields=['organisation_id', 'email_index'], name='accounts_party_email'), models.Index(fields=['organisation_id', 'name_index'], name='accounts_party_name'), models.Index(fields=['organisation_id', 'phone_index'], name='accounts_party_phone')],
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='accounts_party_org_id'), models.CheckConstraint(condition=models.Q(('kind__in', ['person', 'company'])), name='accounts_party_kind')],
+                "abstract": False,
+                "indexes": [
+                    models.Index(fields=["organisation_id", "email_index"], name="accounts_party_email"),
+                    models.Index(fields=["organisation_id", "name_index"], name="accounts_party_name"),
+                    models.Index(fields=["organisation_id", "phone_index"], name="accounts_party_phone"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("organisation_id", "id"), name="accounts_party_org_id"),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["person", "company"])), name="accounts_party_kind"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PaymentAccount',
+            name="PaymentAccount",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('party_id', models.UUIDField(null=True)),
-                ('iban', models.CharField(max_length=34, unique=True)),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('status', models.CharField(choices=[('open', 'Open'), ('blocked', 'Blocked'), ('closed', 'Closed')], default='open', max_length=10)),
-                ('block_reason', models.CharField(default='', max_length=30)),
-                ('label', models.CharField(default='', max_length=70)),
-                ('ledger_account_id', models.BigIntegerField(unique=True)),
-                ('opened_at', models.DateTimeField()),
-                ('closed_at', models.DateTimeField(null=True)),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("party_id", models.UUIDField(null=True)),
+                ("iban", models.CharField(max_length=34, unique=True)),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("open", "Open"), ("blocked", "Blocked"), ("closed", "Closed")],
+                        default="open",
+                        max_length=10,
+                    ),
+                ),
+                ("block_reason", models.CharField(default="", max_length=30)),
+                ("label", models.CharField(default="", max_length=70)),
+                ("ledger_account_id", models.BigIntegerField(unique=True)),
+                ("opened_at", models.DateTimeField()),
+                ("closed_at", models.DateTimeField(null=True)),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(fields=['organisation_id', 'party_id'], name='accounts_by_party')],
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='accounts_paymentaccount_org_id'), models.CheckConstraint(condition=models.Q(('status__in', ['open', 'blocked', 'closed'])), name='accounts_account_status'), models.CheckConstraint(condition=models.Q(models.Q(('block_reason__gt', ''), ('status', 'blocked')), models.Q(models.Q(('status', 'blocked'), _negated=True), ('block_reason', '')), _connector='OR'), name='accounts_block_has_reason'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', False), ('status', 'closed')), models.Q(models.Q(('status', 'closed'), _negated=True), ('closed_at__isnull', True)), _connector='OR'), name='accounts_closed_has_time')],
+                "abstract": False,
+                "indexes": [models.Index(fields=["organisation_id", "party_id"], name="accounts_by_party")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="accounts_paymentaccount_org_id"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["open", "blocked", "closed"])),
+                        name="accounts_account_status",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("block_reason__gt", ""), ("status", "blocked")),
+                            models.Q(models.Q(("status", "blocked"), _negated=True), ("block_reason", "")),
+                            _connector="OR",
+                        ),
+                        name="accounts_block_has_reason",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("closed_at__isnull", False), ("status", "closed")),
+                            models.Q(
+                                models.Q(("status", "closed"), _negated=True), ("closed_at__isnull", True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="accounts_closed_has_time",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['staff', 'customer'])), name='accounts_user_kind'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["staff", "customer"])), name="accounts_user_kind"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('is_superuser', False)), name='accounts_no_superuser'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_superuser", False)), name="accounts_no_superuser"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', 'staff'), ('role', ''), _connector='OR'), name='accounts_roles_are_staffs'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind", "staff"), ("role", ""), _connector="OR"),
+                name="accounts_roles_are_staffs",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customerlogin',
-            constraint=models.UniqueConstraint(fields=('organisation_id', 'id'), name='accounts_customerlogin_org_id'),
+            model_name="customerlogin",
+            constraint=models.UniqueConstraint(
+                fields=("organisation_id", "id"), name="accounts_customerlogin_org_id"
+            ),
         ),
         isolate("accounts_organisation", column="id"),
         isolate("accounts_party"),
@@ -153,7 +299,10 @@ class Migration(migrations.Migration):
                 f"ALTER TABLE {table} DROP CONSTRAINT {table}_org;",
             )
             for table in (
-                "accounts_party", "accounts_paymentaccount", "accounts_beneficiary", "accounts_customerlogin"
+                "accounts_party",
+                "accounts_paymentaccount",
+                "accounts_beneficiary",
+                "accounts_customerlogin",
             )
         ),
         sql_file(__file__, "accounts.sql"),

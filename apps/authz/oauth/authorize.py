@@ -71,7 +71,9 @@ class Page(OAuthLibMixin, View):
 
     def expired(self) -> HttpResponse:
         """Say that the request is no longer known."""
-        return self.problem("request_expired", "This request is unknown or too old. Go back to the application.")
+        return self.problem(
+            "request_expired", "This request is unknown or too old. Go back to the application."
+        )
 
 
 class _Redirect(HttpResponseRedirect):
@@ -108,7 +110,9 @@ class Authorize(Page):
         challenge, method = credentials.get("code_challenge"), credentials.get("code_challenge_method")
         if method != "S256" or not _CHALLENGE.fullmatch(challenge or ""):
             return self.back(
-                where, error="invalid_request", state=state,
+                where,
+                error="invalid_request",
+                state=state,
                 error_description="PKCE with code_challenge_method S256 is required.",
             )
         return None
@@ -131,15 +135,24 @@ def _is_too_old(request: HttpRequest) -> bool:
     return time.time() - request.session.get(_LOGGED_IN_AT, 0) > int(given)
 
 
-def _keep(
-    request: HttpRequest, scopes: list[str], credentials: dict[str, Any], *, login_needed: bool
-) -> str:
-    names = ("client_id", "redirect_uri", "response_type", "state", "code_challenge",
-             "code_challenge_method", "nonce")
-    kept = dict(sorted(request.session.get(_KEPT, {}).items(), key=lambda item: item[1]["at"])[1 - REQUESTS_KEPT:])
+def _keep(request: HttpRequest, scopes: list[str], credentials: dict[str, Any], *, login_needed: bool) -> str:
+    names = (
+        "client_id",
+        "redirect_uri",
+        "response_type",
+        "state",
+        "code_challenge",
+        "code_challenge_method",
+        "nonce",
+    )
+    kept = dict(
+        sorted(request.session.get(_KEPT, {}).items(), key=lambda item: item[1]["at"])[1 - REQUESTS_KEPT :]
+    )
     name = secrets.token_urlsafe(24)
     kept[name] = {key: credentials.get(key) for key in names} | {
-        "scopes": sorted(scopes), "at": time.time(), "login_needed": login_needed,
+        "scopes": sorted(scopes),
+        "at": time.time(),
+        "login_needed": login_needed,
     }
     request.session[_KEPT] = kept
     return name
@@ -213,7 +226,9 @@ class Consent(Page):
         if request.POST.get("decision") != "allow" or self._client(kept) is None:
             return self._decline(name, kept)
         self._forget(name)
-        credentials = {key: value for key, value in kept.items() if value and key not in ("scopes", "at", "login_needed")}
+        credentials = {
+            key: value for key, value in kept.items() if value and key not in ("scopes", "at", "login_needed")
+        }
         try:
             address, *_ = self.create_authorization_response(
                 request=request, scopes=" ".join(kept["scopes"]), credentials=credentials, allow=True

@@ -112,15 +112,19 @@ class IntrospectionEndpoint(FormEndpoint):
         client = self._client(request)
         if client is None:
             return oauth_error(
-                "invalid_client", "The client is unknown or its secret is wrong.", status=401,
+                "invalid_client",
+                "The client is unknown or its secret is wrong.",
+                status=401,
                 **{"WWW-Authenticate": 'Basic realm="bezant"'},
             )
         digest = digest_of(request.POST.get("token", ""))
         token = (
             AccessToken.objects.select_related("application", "user")
             .filter(
-                token_checksum=digest, expires__gt=clock.database_now(),
-                application__organisation_id=client.organisation_id, application__disabled_at=None,
+                token_checksum=digest,
+                expires__gt=clock.database_now(),
+                application__organisation_id=client.organisation_id,
+                application__disabled_at=None,
             )
             .first()
         )
@@ -140,8 +144,12 @@ class IntrospectionEndpoint(FormEndpoint):
 
 def _token_facts(token: AccessToken) -> dict[str, Any]:
     facts = {
-        "active": True, "iss": settings.ISSUER, "client_id": token.application.client_id,
-        "scope": token.scope, "token_type": "Bearer", "exp": int(token.expires.timestamp()),
+        "active": True,
+        "iss": settings.ISSUER,
+        "client_id": token.application.client_id,
+        "scope": token.scope,
+        "token_type": "Bearer",
+        "exp": int(token.expires.timestamp()),
         "iat": int(token.created.timestamp()),
         "sub": ids.public_id("usr", token.user_id) if token.user_id else token.application.client_id,
     }
@@ -155,11 +163,15 @@ def userinfo(request: HttpRequest) -> HttpResponse:
     challenge = {"WWW-Authenticate": 'Bearer realm="bezant", error="invalid_token"'}
     holder = find_holder(token) if scheme.lower() == "bearer" and len(token) <= TOKEN_CHARS_MAX else None
     if holder is None:
-        return oauth_error("invalid_token", "The access token is unknown or has expired.", status=401, **challenge)
+        return oauth_error(
+            "invalid_token", "The access token is unknown or has expired.", status=401, **challenge
+        )
     if holder.user_id is None or "openid" not in holder.scopes:
         return oauth_error(
-            "insufficient_scope", "The access token was not granted by a person with the scope openid.",
-            status=403, **{"WWW-Authenticate": 'Bearer realm="bezant", error="insufficient_scope", scope="openid"'},
+            "insufficient_scope",
+            "The access token was not granted by a person with the scope openid.",
+            status=403,
+            **{"WWW-Authenticate": 'Bearer realm="bezant", error="insufficient_scope", scope="openid"'},
         )
     return JsonResponse({"sub": ids.public_id("usr", holder.user_id)}, headers={"Cache-Control": "no-store"})
 
@@ -172,38 +184,39 @@ def jwks(request: HttpRequest) -> HttpResponse:
 def metadata(request: HttpRequest, **_: str) -> HttpResponse:
     """Describe the server: RFC 8414 and OpenID Connect Discovery in one document."""
     issuer = settings.ISSUER
-    return _published({
-        "issuer": issuer,
-        "authorization_endpoint": f"{issuer}/authorize",
-        "token_endpoint": f"{issuer}/token",
-        "revocation_endpoint": f"{issuer}/revoke",
-        "introspection_endpoint": f"{issuer}/introspect",
-        "userinfo_endpoint": f"{issuer}/userinfo",
-        "jwks_uri": f"{issuer}/jwks",
-        "scopes_supported": sorted(SCOPES),
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": list(GRANT_TYPES),
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [keys.ALGORITHM],
-        "token_endpoint_auth_methods_supported": AUTH_METHODS,
-        "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
-        "introspection_endpoint_auth_methods_supported": AUTH_METHODS[:2],
-        "code_challenge_methods_supported": ["S256"],
-        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash"],
-        "prompt_values_supported": ["none", "login", "consent"],
-        "authorization_response_iss_parameter_supported": True,
-        "claims_parameter_supported": False,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
-        "service_documentation": issuer.removesuffix("/oauth") + "/api/v1/docs",
-    })
+    return _published(
+        {
+            "issuer": issuer,
+            "authorization_endpoint": f"{issuer}/authorize",
+            "token_endpoint": f"{issuer}/token",
+            "revocation_endpoint": f"{issuer}/revoke",
+            "introspection_endpoint": f"{issuer}/introspect",
+            "userinfo_endpoint": f"{issuer}/userinfo",
+            "jwks_uri": f"{issuer}/jwks",
+            "scopes_supported": sorted(SCOPES),
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": list(GRANT_TYPES),
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [keys.ALGORITHM],
+            "token_endpoint_auth_methods_supported": AUTH_METHODS,
+            "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
+            "introspection_endpoint_auth_methods_supported": AUTH_METHODS[:2],
+            "code_challenge_methods_supported": ["S256"],
+            "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash"],
+            "prompt_values_supported": ["none", "login", "consent"],
+            "authorization_response_iss_parameter_supported": True,
+            "claims_parameter_supported": False,
+            "request_parameter_supported": False,
+            "request_uri_parameter_supported": False,
+            "service_documentation": issuer.removesuffix("/oauth") + "/api/v1/docs",
+        }
+    )
 
 
 def _published(document: dict[str, Any]) -> HttpResponse:
     return HttpResponse(
-        json.dumps(document, indent=2), content_type="application/json",
+        json.dumps(document, indent=2),
+        content_type="application/json",
         headers={"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"},
     )
-
-

@@ -51,8 +51,12 @@ def _make(at: datetime) -> IdTokenKey:
     kid = str(_jwk_of(scalar).thumbprint())
     wrapped = provider().wrap(scalar, context=_context(kid))
     return IdTokenKey.objects.create(
-        id=ids.uuid7(at), kid=kid, public_jwk={name: public[name] for name in ("kty", "crv", "x", "y")},
-        wrapped=wrapped.blob, kek_version=wrapped.version, created_at=at,
+        id=ids.uuid7(at),
+        kid=kid,
+        public_jwk={name: public[name] for name in ("kty", "crv", "x", "y")},
+        wrapped=wrapped.blob,
+        kek_version=wrapped.version,
+        created_at=at,
     )
 
 

@@ -52,6 +52,11 @@ def _keep(session: SessionStore, response: HttpResponseBase) -> None:
         return
     session.save()
     response.set_cookie(
-        COOKIE, session.session_key or "", max_age=settings.SESSION_COOKIE_AGE, path=COOKIE_PATH,
-        secure=settings.HTTPS, httponly=True, samesite="Lax",
+        COOKIE,
+        session.session_key or "",
+        max_age=settings.SESSION_COOKIE_AGE,
+        path=COOKIE_PATH,
+        secure=settings.HTTPS,
+        httponly=True,
+        samesite="Lax",
     )

@@ -66,10 +66,17 @@ class Validator(OAuth2Validator):
                 description="PKCE with code_challenge_method S256 is required.", request=request
             )
         return Grant.objects.create(
-            application=request.client, user=request.user, code=digest_of(code["code"]),
-            expires=timezone.now() + CODE_LIFETIME, redirect_uri=request.redirect_uri,
-            scope=" ".join(request.scopes), code_challenge=request.code_challenge,
-            code_challenge_method="S256", nonce=request.nonce or "", claims=json.dumps({}), resource=[],
+            application=request.client,
+            user=request.user,
+            code=digest_of(code["code"]),
+            expires=timezone.now() + CODE_LIFETIME,
+            redirect_uri=request.redirect_uri,
+            scope=" ".join(request.scopes),
+            code_challenge=request.code_challenge,
+            code_challenge_method="S256",
+            nonce=request.nonce or "",
+            claims=json.dumps({}),
+            resource=[],
         )
 
     def validate_code(

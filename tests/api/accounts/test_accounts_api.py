@@ -37,7 +37,9 @@ class TestOpenAccount:
         assert (first["status"], first["customer_id"]) == ("open", None)
 
     def test_it_belongs_to_a_customer(self, program):
-        customer = program.post("customers", {"kind": "company", "name": "Example BV", "country": "NL"}).json()
+        customer = program.post(
+            "customers", {"kind": "company", "name": "Example BV", "country": "NL"}
+        ).json()
 
         account = opened(program, customer_id=customer["id"], label="Savings")
 
@@ -123,9 +125,15 @@ class TestBalance:
 
     @pytest.mark.parametrize(
         "query",
-        [{"at": "yesterday"}, {"at": "2026-01-01T00:00:00"}, {"at": "0001-01-01T00:00:00+14:00"},
-         {"effective_date": "2026-02-30"}, {"effective_date": "9999-12-31"},
-         {"at": "2026-01-01T00:00:00Z", "effective_date": "2026-01-01"}, {"at": "\x00"}],
+        [
+            {"at": "yesterday"},
+            {"at": "2026-01-01T00:00:00"},
+            {"at": "0001-01-01T00:00:00+14:00"},
+            {"effective_date": "2026-02-30"},
+            {"effective_date": "9999-12-31"},
+            {"at": "2026-01-01T00:00:00Z", "effective_date": "2026-01-01"},
+            {"at": "\x00"},
+        ],
     )
     def test_a_moment_that_is_none_is_refused(self, program, query):
         assert program.get(f"accounts/{opened(program)['id']}/balance", **query).status_code == 422
@@ -153,7 +161,11 @@ class TestStatement:
         first = program.get(f"accounts/{account}/statement", limit=2, order="newest").json()
         second = program.http.get(first["next"]).json()
 
-        assert [entry["amount"]["amount"] for entry in first["data"] + second["data"]] == ["3.00", "2.00", "1.00"]
+        assert [entry["amount"]["amount"] for entry in first["data"] + second["data"]] == [
+            "3.00",
+            "2.00",
+            "1.00",
+        ]
 
     @pytest.mark.parametrize("query", [{"cursor": "AAAA"}, {"order": "random"}, {"cursor": "MjAyNi8x"}])
     def test_a_bad_question_is_refused(self, program, query):

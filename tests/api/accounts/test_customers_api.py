@@ -10,7 +10,13 @@ from apps.core.models import OutboxEvent, StoredAnswer
 from tests.callers import Program
 from tests.factories import operator
 
-ADA = {"kind": "person", "name": "Ada Example", "country": "NL", "email": "Ada@Example.com", "phone": "+31 20 123 4567"}
+ADA = {
+    "kind": "person",
+    "name": "Ada Example",
+    "country": "NL",
+    "email": "Ada@Example.com",
+    "phone": "+31 20 123 4567",
+}
 
 
 @pytest.fixture
@@ -30,7 +36,11 @@ class TestCreateCustomer:
         told = created(program, reference="C-1")
 
         assert told["id"].startswith("pty_")
-        assert (told["name"], told["email"], told["phone"]) == ("Ada Example", "Ada@Example.com", "+31201234567")
+        assert (told["name"], told["email"], told["phone"]) == (
+            "Ada Example",
+            "Ada@Example.com",
+            "+31201234567",
+        )
         assert program.get(f"customers/{told['id']}").json() == told
 
     def test_the_same_key_creates_one_customer(self, program):
@@ -52,12 +62,21 @@ class TestCreateCustomer:
         created(program, name="Unmistakable Person")
 
         with tenancy.scope(tenancy.PLATFORM):
-            kept = [*StoredAnswer.objects.filter(organisation_id=organisation_id).values_list("answer", flat=True),
-                    *OutboxEvent.objects.filter(organisation_id=organisation_id).values_list("payload", flat=True)]
-        audit = owner_sql("SELECT string_agg(data, '') FROM compliance_auditentry WHERE organisation_id = %s",
-                          [organisation_id])
-        row = owner_sql("SELECT row_to_json(p)::text FROM accounts_party p WHERE organisation_id = %s",
-                        [organisation_id])
+            kept = [
+                *StoredAnswer.objects.filter(organisation_id=organisation_id).values_list(
+                    "answer", flat=True
+                ),
+                *OutboxEvent.objects.filter(organisation_id=organisation_id).values_list(
+                    "payload", flat=True
+                ),
+            ]
+        audit = owner_sql(
+            "SELECT string_agg(data, '') FROM compliance_auditentry WHERE organisation_id = %s",
+            [organisation_id],
+        )
+        row = owner_sql(
+            "SELECT row_to_json(p)::text FROM accounts_party p WHERE organisation_id = %s", [organisation_id]
+        )
         assert kept
         assert "Unmistakable" not in json.dumps(kept) + str(audit) + str(row)
 
@@ -133,7 +152,9 @@ class TestSearchCustomers:
 
         assert [row["id"] for row in found] == [told["id"]]
 
-    @pytest.mark.parametrize("wanted", [{"email": "ada@example"}, {"name": "ada"}, {"email": "nobody@example.com"}])
+    @pytest.mark.parametrize(
+        "wanted", [{"email": "ada@example"}, {"name": "ada"}, {"email": "nobody@example.com"}]
+    )
     def test_a_part_finds_nothing(self, program, wanted):
         created(program)
 
@@ -154,7 +175,9 @@ class TestListCustomers:
         assert [row["id"] for row in first["data"] + second["data"]] == made[::-1]
         assert second["next"] is None
 
-    @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "x"}, {"limit": "201"}, {"cursor": "§"}, {"cursor": "AA"}])
+    @pytest.mark.parametrize(
+        "query", [{"limit": "0"}, {"limit": "x"}, {"limit": "201"}, {"cursor": "§"}, {"cursor": "AA"}]
+    )
     def test_a_bad_page_is_refused(self, program, query):
         assert program.get("customers", **query).status_code == 400
 
@@ -163,8 +186,10 @@ class TestBeneficiaries:
     def test_a_payee_is_added_listed_and_removed(self, program):
         customer = created(program)["id"]
 
-        made = program.post(f"customers/{customer}/beneficiaries",
-                            {"name": "Example Supplies BV", "iban": "nl91 abna 0417 1643 00"})
+        made = program.post(
+            f"customers/{customer}/beneficiaries",
+            {"name": "Example Supplies BV", "iban": "nl91 abna 0417 1643 00"},
+        )
 
         assert made.status_code == 201, made.content
         assert made.json()["iban"] == "NL91ABNA0417164300"
@@ -179,7 +204,9 @@ class TestBeneficiaries:
 
         assert program.post(path, body).status_code == 409
 
-    @pytest.mark.parametrize("iban", ["NL91ABNA0417164301", "NL91", "XX91ABNA0417164300", "", "DE89370400440532013001"])
+    @pytest.mark.parametrize(
+        "iban", ["NL91ABNA0417164301", "NL91", "XX91ABNA0417164300", "", "DE89370400440532013001"]
+    )
     def test_a_wrong_iban_is_refused(self, program, iban):
         path = f"customers/{created(program)['id']}/beneficiaries"
 

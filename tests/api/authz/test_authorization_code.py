@@ -30,11 +30,18 @@ class Person:
         customer = do(accounts.CreateCustomer(organisation_id, "person", "Ada Example", "NL"))
         self.party_id = parse_public_id("pty", customer["id"])
         self.username = f"ada-{secrets.token_hex(6)}"
-        self.user_id = do(accounts.CreateCustomerLogin(
-            organisation_id, customer_id=self.party_id, username=self.username, password_hash=make_password(PASSWORD)
-        ))["id"]
+        self.user_id = do(
+            accounts.CreateCustomerLogin(
+                organisation_id,
+                customer_id=self.party_id,
+                username=self.username,
+                password_hash=make_password(PASSWORD),
+            )
+        )["id"]
         # From a place of their own: logins are limited per address.
-        self.browser = Client(REMOTE_ADDR=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}")
+        self.browser = Client(
+            REMOTE_ADDR=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+        )
 
     def log_in(self, address, password=PASSWORD):
         return self.browser.post(address, {"username": self.username, "password": password})
@@ -45,21 +52,39 @@ class Requester:
 
     def __init__(self, organisation_id, *scopes, grants=("authorization-code",), public=False):
         self.id, self.secret = register(
-            organisation_id, *(scopes or ("openid", "accounts.read")), grant_types=grants, redirect_uris=(URI,),
+            organisation_id,
+            *(scopes or ("openid", "accounts.read")),
+            grant_types=grants,
+            redirect_uris=(URI,),
             public=public,
         )
         self.verifier = secrets.token_urlsafe(48)
-        self.challenge = base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).decode().rstrip("=")
+        self.challenge = (
+            base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).decode().rstrip("=")
+        )
 
     def address(self, **changes):
         asked = {
-            "client_id": self.id, "redirect_uri": URI, "response_type": "code", "scope": "openid accounts.read",
-            "state": "s-1", "nonce": "n-1", "code_challenge": self.challenge, "code_challenge_method": "S256",
+            "client_id": self.id,
+            "redirect_uri": URI,
+            "response_type": "code",
+            "scope": "openid accounts.read",
+            "state": "s-1",
+            "nonce": "n-1",
+            "code_challenge": self.challenge,
+            "code_challenge_method": "S256",
         } | changes
-        return "/oauth/authorize?" + urlencode({name: value for name, value in asked.items() if value is not None})
+        return "/oauth/authorize?" + urlencode(
+            {name: value for name, value in asked.items() if value is not None}
+        )
 
     def redeem(self, code, **changes):
-        data = {"grant_type": "authorization_code", "code": code, "redirect_uri": URI, "code_verifier": self.verifier}
+        data = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": URI,
+            "code_verifier": self.verifier,
+        }
         given = {name: value for name, value in (data | changes).items() if value is not None}
         if not self.secret:
             return post_form("/oauth/token", given | {"client_id": self.id})
@@ -93,7 +118,9 @@ def consent_page(person, client, **changes):
 
 
 def code_for(person, client, **changes):
-    return returned(person.browser.post(consent_page(person, client, **changes), {"decision": "allow"}))["code"]
+    return returned(person.browser.post(consent_page(person, client, **changes), {"decision": "allow"}))[
+        "code"
+    ]
 
 
 class TestTheFlow:
@@ -112,7 +139,9 @@ class TestTheFlow:
         claims = json.loads(jwt.JWT(jwt=tokens["id_token"], key=keys, algs=["ES256"]).claims)
         assert (claims["iss"], claims["aud"], claims["nonce"]) == (settings.ISSUER, client.id, "n-1")
         assert claims["sub"] == person.user_id
-        answer = Client().get("/oauth/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+        answer = Client().get(
+            "/oauth/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"}
+        )
         assert answer.json() == {"sub": person.user_id}
 
     def test_the_token_shows_the_customers_own_accounts_alone(self, person, client, organisation_id):
@@ -160,14 +189,19 @@ class TestTheFlow:
 
         do(accounts.DisableUser(None, user_id=parse_public_id("usr", person.user_id)))
 
-        assert Client().get("/oauth/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+        assert (
+            Client().get("/oauth/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+        )
 
     def test_nothing_that_is_stored_could_be_used(self, person, client):
         code = code_for(person, client)
         token = client.redeem(code).json()["access_token"]
 
         with tenancy.scope(tenancy.PLATFORM):
-            stored = [*AccessToken.objects.values_list("token", "token_checksum"), *Grant.objects.values_list("code")]
+            stored = [
+                *AccessToken.objects.values_list("token", "token_checksum"),
+                *Grant.objects.values_list("code"),
+            ]
         assert code not in str(stored) and token not in str(stored)
 
 
@@ -177,11 +211,18 @@ class TestCodes:
         token = client.redeem(code).json()["access_token"]
 
         assert client.redeem(code).json()["error"] == "invalid_grant"
-        assert Client().get("/oauth/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+        assert (
+            Client().get("/oauth/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+        )
 
-    @pytest.mark.parametrize("changes", [
-        {"code_verifier": None}, {"code_verifier": "x" * 43}, {"redirect_uri": "https://client.example/other"},
-    ])
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"code_verifier": None},
+            {"code_verifier": "x" * 43},
+            {"redirect_uri": "https://client.example/other"},
+        ],
+    )
     def test_a_wrong_use_is_invalid_grant_and_the_last(self, person, client, changes):
         code = code_for(person, client)
 
@@ -210,18 +251,21 @@ class TestCodes:
 
 
 class TestRequests:
-    @pytest.mark.parametrize(("changes", "error"), [
-        ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
-        ({"code_challenge_method": "plain"}, "invalid_request"),
-        ({"code_challenge": "short"}, "invalid_request"),
-        ({"response_type": "token"}, "unauthorized_client"),
-        ({"response_type": "code id_token"}, "unauthorized_client"),
-        ({"scope": "payments.write"}, "invalid_scope"),
-        ({"scope": "accounts.write"}, "invalid_scope"),
-        ({"request": "x.y.z"}, "request_not_supported"),
-        ({"request_uri": "urn:x"}, "request_uri_not_supported"),
-        ({"prompt": "none"}, "login_required"),
-    ])
+    @pytest.mark.parametrize(
+        ("changes", "error"),
+        [
+            ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
+            ({"code_challenge_method": "plain"}, "invalid_request"),
+            ({"code_challenge": "short"}, "invalid_request"),
+            ({"response_type": "token"}, "unauthorized_client"),
+            ({"response_type": "code id_token"}, "unauthorized_client"),
+            ({"scope": "payments.write"}, "invalid_scope"),
+            ({"scope": "accounts.write"}, "invalid_scope"),
+            ({"request": "x.y.z"}, "request_not_supported"),
+            ({"request_uri": "urn:x"}, "request_uri_not_supported"),
+            ({"prompt": "none"}, "login_required"),
+        ],
+    )
     def test_what_is_wrong_goes_back_with_the_issuer(self, person, organisation_id, changes, error):
         client = Requester(organisation_id, "openid", "accounts.read", "accounts.write", "payments.write")
 
@@ -230,11 +274,22 @@ class TestRequests:
         assert told["iss"] == settings.ISSUER and told["state"] == "s-1"
         assert told["error"] == error or told["error"] == "unsupported_response_type"
 
-    @pytest.mark.parametrize("changes", [
-        {"redirect_uri": "https://evil.example/"}, {"redirect_uri": URI + "/"}, {"redirect_uri": URI + "?x=1"},
-        {"redirect_uri": None}, {"client_id": "cli_unknown"}, {"client_id": None}, {"client_id": "a\x00b"},
-        {"nonce": "n" * 256}, {"nonce": "a\x00b"}, {"state": "s" * 3000}, {"scope": "open\x00id"},
-    ])
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"redirect_uri": "https://evil.example/"},
+            {"redirect_uri": URI + "/"},
+            {"redirect_uri": URI + "?x=1"},
+            {"redirect_uri": None},
+            {"client_id": "cli_unknown"},
+            {"client_id": None},
+            {"client_id": "a\x00b"},
+            {"nonce": "n" * 256},
+            {"nonce": "a\x00b"},
+            {"state": "s" * 3000},
+            {"scope": "open\x00id"},
+        ],
+    )
     def test_what_cannot_be_trusted_goes_nowhere(self, person, client, changes):
         answer = person.browser.get(client.address(**changes))
 
@@ -247,9 +302,17 @@ class TestRequests:
     def test_the_form_cannot_change_what_was_asked(self, person, client):
         consent = consent_page(person, client, scope="openid")
 
-        code = returned(person.browser.post(
-            consent, {"decision": "allow", "scope": "openid accounts.read", "client_id": "x", "redirect_uri": "https://evil"}
-        ))["code"]
+        code = returned(
+            person.browser.post(
+                consent,
+                {
+                    "decision": "allow",
+                    "scope": "openid accounts.read",
+                    "client_id": "x",
+                    "redirect_uri": "https://evil",
+                },
+            )
+        )["code"]
 
         assert client.redeem(code).json()["scope"] == "openid"
 
@@ -287,7 +350,11 @@ class TestRequests:
 class TestLogin:
     def test_staff_cannot_log_in_here(self, person, client):
         name = f"staff-{secrets.token_hex(4)}"
-        do(accounts.CreateStaffUser(None, username=name, password_hash=make_password(PASSWORD), role="viewer"))
+        do(
+            accounts.CreateStaffUser(
+                None, username=name, password_hash=make_password(PASSWORD), role="viewer"
+            )
+        )
         address = person.browser.get(client.address()).headers["Location"]
 
         answer = person.browser.post(address, {"username": name, "password": PASSWORD})
@@ -301,10 +368,16 @@ class TestLogin:
         cookie = person.browser.cookies["customer"]
         assert (cookie["samesite"], cookie["httponly"], cookie["path"]) == ("Lax", True, "/oauth")
 
-    @pytest.mark.parametrize("given", [
-        {"username": "", "password": ""}, {"username": "a\x00b", "password": "x"},
-        {"username": "x" * 1_000_000, "password": "x"}, {"username": "x", "password": "y" * 100_000}, {},
-    ])
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"username": "", "password": ""},
+            {"username": "a\x00b", "password": "x"},
+            {"username": "x" * 1_000_000, "password": "x"},
+            {"username": "x", "password": "y" * 100_000},
+            {},
+        ],
+    )
     def test_nonsense_fails_like_a_wrong_password(self, person, client, given):
         address = person.browser.get(client.address()).headers["Location"]
 

@@ -26,8 +26,11 @@ class Command(BaseCommand):
         parser.add_argument("--organisation", required=True, help="the organisation's id (org_…)")
         parser.add_argument("--name", required=True, help="what the program is called")
         parser.add_argument("--scopes", required=True, help="scopes, separated by spaces or commas")
-        parser.add_argument("--grant-types", default="client-credentials",
-                            help="client-credentials, authorization-code, refresh-token")
+        parser.add_argument(
+            "--grant-types",
+            default="client-credentials",
+            help="client-credentials, authorization-code, refresh-token",
+        )
         parser.add_argument("--redirect-uris", default="", help="addresses for authorization codes")
         parser.add_argument("--public", action="store_true", help="an app that can keep no secret")
         parser.add_argument("--json", action="store_true", help="print JSON")
@@ -37,19 +40,22 @@ class Command(BaseCommand):
         secret = "" if options["public"] else new_client_secret()
         try:
             command = RegisterApiClient(
-                ids.parse_public_id("org", options["organisation"]), name=options["name"],
-                scopes=_words(options["scopes"]), grant_types=_words(options["grant_types"]),
-                redirect_uris=_words(options["redirect_uris"]), public=options["public"],
+                ids.parse_public_id("org", options["organisation"]),
+                name=options["name"],
+                scopes=_words(options["scopes"]),
+                grant_types=_words(options["grant_types"]),
+                redirect_uris=_words(options["redirect_uris"]),
+                public=options["public"],
                 secret_digest=digest_of(secret) if secret else "",
             )
-            outcome = execute(
-                command, actor=system_actor("manage.py"), key=None, at=clock.database_now()
-            )
+            outcome = execute(command, actor=system_actor("manage.py"), key=None, at=clock.database_now())
         except Refusal as refusal:
             raise CommandError(f"{refusal.title} ({refusal})") from None
         made = {"client_id": outcome.answer["client_id"], **({"client_secret": secret} if secret else {})}
         self.stdout.write(
-            json.dumps(made) if options["json"] else "\n".join(f"{name}: {value}" for name, value in made.items())
+            json.dumps(made)
+            if options["json"]
+            else "\n".join(f"{name}: {value}" for name, value in made.items())
         )
 
 
