@@ -24,7 +24,8 @@ from kombu.utils.json import dumps, loads
 class Channel(filesystem.Channel):
     """A channel whose files appear whole."""
 
-    def _put(self, queue: str, message: Any, **_: Any) -> None:
+    # kombu's own two base classes disagree on the second parameter's name.
+    def _put(self, queue: str, message: Any, **_: Any) -> None:  # type: ignore[override]
         name = f"{time.time_ns():020d}_{uuid.uuid4()}.{queue}.msg"
         _write_whole(Path(self.data_folder_out) / name, dumps(message))
 

@@ -33,8 +33,8 @@ class TestMessages:
             channel._get("default")
 
     def test_that_were_cut_off_are_thrown_away(self, channel, tmp_path):
-        (tmp_path / "0_x.default.msg").write_text("")
-        (tmp_path / "1_x.default.msg").write_text('{"n": ')
+        (tmp_path / "0000_x.default.msg").write_text("")
+        (tmp_path / "0001_x.default.msg").write_text('{"n": ')
         channel._put("default", {"n": 1})
 
         assert channel._get("default") == {"n": 1}
