@@ -107,7 +107,7 @@ BEGIN
         END IF;
         -- An expired hold never counts: it is released before anything is decided.
         IF held_max > 0 THEN
-            SELECT held_after INTO he FROM expire_holds(at_time, now_at, ids, he, coalesce(p_hold, '{}'));
+            SELECT held_after INTO he FROM expire_holds(at_time, now_at, ids, he, coalesce(array_remove(p_hold, NULL), '{}'));
         END IF;
     END IF;
 
