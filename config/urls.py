@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from apps.core.http.health import livez, readyz
+from apps.core.http.metrics import metrics
 
 handler400 = "apps.core.http.problems.bad_request"
 handler404 = "apps.core.http.problems.not_found"
@@ -16,6 +17,7 @@ handler500 = "apps.core.http.problems.failed"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("livez", livez),
     path("readyz", readyz),
+    path("metrics", metrics),
     path(
         "api/v1/schema",
         SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]),

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from prometheus_client import Counter
 
 from apps.core.errors import Refusal
 
@@ -28,10 +27,6 @@ REDIS_PAUSE_S = 5.0
 BUCKETS_MAX = 50_000
 KEY_PREFIX = "bezant:limit:"
 
-FALLBACKS = Counter(
-    "bezant_rate_limit_fallbacks_total", "Checks made without Redis although it is configured."
-)
-REFUSED = Counter("bezant_rate_limited_total", "Requests refused by a rate limit.", ["policy"])
 _log = structlog.get_logger("bezant.ratelimit")
 
 # KEYS: buckets. ARGV: for each bucket its interval and its tolerance in microseconds. Answers, for each,
@@ -180,7 +175,10 @@ class Limiter:
                 _log.warning(
                     "redis does not answer: limits are counted per process", error=type(error).__name__
                 )
-        FALLBACKS.inc()
+        # Imported here: the settings make limits before they have said where counters are kept.
+        from apps.core.counters import RATE_LIMIT_FALLBACKS
+
+        RATE_LIMIT_FALLBACKS.inc()
         if any(limit.strict for _, limit in named):
             raise LimitsUnavailable
         return self._local.check(named, processes=self._processes)

@@ -16,6 +16,7 @@ import structlog
 from django.db import connection
 
 from apps.core import codec, ids, logs, tenancy
+from apps.webhooks import metrics
 from apps.webhooks.signatures import (
     BODY_BYTES_MAX,
     ProviderEvent,
@@ -129,7 +130,9 @@ def _store(
             _record_rejection(source, inbound, "changed_under_its_id", at, event_id=event_id)
             _log.warning("event came again with other content", source=str(source.id), event_id=event_id)
     stored = sum(outcome == "stored" for outcome in outcomes.values())
-    return Receipt(200, "stored" if stored else "repeated", stored, len(outcomes) - stored)
+    code = "stored" if stored else "repeated"
+    metrics.INBOUND_REQUESTS.labels(source.provider, code).inc()
+    return Receipt(200, code, stored, len(outcomes) - stored)
 
 
 def _row(source: KnownSource, event: ProviderEvent, at: datetime) -> dict[str, Any]:
@@ -150,6 +153,7 @@ def _refused(source: KnownSource, inbound: Inbound, status: int, reason: str, at
     with tenancy.scope(source.organisation_id):
         _record_rejection(source, inbound, reason, at)
     _log.info("inbound webhook refused", source=str(source.id), provider=source.provider, reason=reason)
+    metrics.INBOUND_REQUESTS.labels(source.provider, reason).inc()
     return Receipt(status, reason)
 
 

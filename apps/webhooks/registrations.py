@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import connection
 
 from apps.core import tenancy
 from apps.core.ids import public_id
+from apps.core.metrics import READINGS, Gauge
 from apps.core.registries import HEALTH, TIMELINES, TimelineItem
 from apps.webhooks.models import Delivery, InboxEvent
 
@@ -60,5 +62,49 @@ def health() -> dict[str, Any]:
     return {"ok": overdue_s < STUCK_AFTER_S, "inbox_overdue_s": overdue_s, "dead": dead_in + dead_out}
 
 
+def readings() -> Iterator[Gauge]:
+    """Read what waits in both directions, since when, what is dead, and which breakers are open."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT status, count(*), coalesce(extract(epoch FROM clock_timestamp() - min(received_at)), 0)::float8"
+            " FROM webhooks_inboxevent WHERE status IN ('received', 'processing', 'waiting', 'retry') GROUP BY status"
+        )
+        for status, count, age_s in cursor.fetchall():
+            yield Gauge("bezant_inbox_events", "Provider events not finished.", count, {"status": status})
+            yield Gauge(
+                "bezant_inbox_oldest_seconds", "Age of the oldest of them.", age_s, {"status": status}
+            )
+        cursor.execute(
+            "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(next_at)), 0)::float8,"
+            " count(*) FILTER (WHERE lease_token IS NOT NULL AND next_at > clock_timestamp())"
+            " FROM webhooks_queue WHERE next_at < 'infinity'"
+        )
+        queued, overdue_s, in_flight = cursor.fetchone()
+        yield Gauge("bezant_deliveries_queued", "Deliveries not finished.", queued)
+        yield Gauge("bezant_deliveries_in_flight", "Deliveries a worker holds.", in_flight)
+        yield Gauge(
+            "bezant_deliveries_overdue_seconds",
+            "How long the most overdue one has been due.",
+            max(0, overdue_s),
+        )
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM webhooks_inboxevent WHERE status = 'dead'),"
+            " (SELECT count(*) FROM webhooks_delivery WHERE status = 'dead')"
+        )
+        dead_in, dead_out = cursor.fetchone()
+        for direction, count in (("in", dead_in), ("out", dead_out)):
+            yield Gauge("bezant_dead_letters", "Dead letters.", count, {"direction": direction})
+        cursor.execute(
+            "SELECT e.state, count(*), count(*) FILTER (WHERE h.pause_s > 0) FROM webhooks_endpoint e"
+            " LEFT JOIN webhooks_endpointhealth h ON h.endpoint_id = e.id GROUP BY e.state"
+        )
+        opened = 0
+        for state, count, open_here in cursor.fetchall():
+            opened += open_here if state == "active" else 0
+            yield Gauge("bezant_webhook_endpoints", "Webhook endpoints.", count, {"state": state})
+        yield Gauge("bezant_breakers_open", "Active endpoints whose circuit breaker is open.", opened)
+
+
+READINGS.register("webhooks", readings)
 HEALTH.register("webhooks", health)
 TIMELINES.register("webhooks", timeline)

@@ -12,6 +12,14 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 VAR_DIR = Path(os.environ.get("BEZANT_VAR", BASE_DIR / "var"))
 """What the running platform writes: keys, files for banks, logs, the local database."""
 
+# Every process of this machine counts into files of this folder; /metrics adds them up. Prometheus' client
+# reads the variable when it is imported, so it is set here, before anything that counts.
+METRICS_DIR = VAR_DIR / "metrics"
+METRICS_DIR.mkdir(parents=True, exist_ok=True)
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(METRICS_DIR))
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+"""What a Prometheus on another machine sends as its bearer token; unset, only this machine may ask."""
+
 DEBUG = env.flag("DEBUG", default=False)
 ENVIRONMENT = env.text("BEZANT_ENVIRONMENT", "sandbox")
 """The word shown in the console's header: sandbox, staging or live."""

@@ -10,9 +10,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from apps.core import logs
+from apps.core.counters import RATE_LIMITED
 from apps.core.errors import Refusal
 from apps.core.http.problems import CONTENT_TYPE
-from apps.core.ratelimit import REFUSED, Decision, Limit, Limiter, RateLimited
+from apps.core.ratelimit import Decision, Limit, Limiter, RateLimited
 
 ADDRESS_FACTOR = 4
 """Behind one address there may be several clients; it may ask for this many times a client's share."""
@@ -38,7 +39,7 @@ def rate_limits(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
         refused = [decision for decision in decisions if not decision.allowed]
         if refused:
             slowest = max(refused, key=lambda decision: decision.retry_after_s)
-            REFUSED.labels(slowest.limit.name).inc()
+            RATE_LIMITED.labels(slowest.limit.name).inc()
             return _problem(RateLimited(policy=slowest.limit.name), slowest.headers())
         response = get_response(request)
         for name, value in _tightest(decisions).headers().items():

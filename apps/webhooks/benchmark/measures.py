@@ -152,13 +152,17 @@ def one_dead_of_a_hundred(ground: Ground, *, count: int) -> None:
         before = _done(ground)
         wanted = (count // 99) * 99
         began = time.perf_counter()
-        wait_until(lambda before=before, wanted=wanted: _done(ground) - before >= wanted, within_s=120)
+        _wait_for_done(ground, before + wanted)
         rates[kind] = wanted / (time.perf_counter() - began)
     ground.figures["one_dead_of_a_hundred"] = {
         "clean_per_s": round(rates["clean"]),
         "with_dead_per_s": round(rates["dead"]),
         "share": round(rates["dead"] / rates["clean"], 3),
     }
+
+
+def _wait_for_done(ground: Ground, count: int) -> None:
+    wait_until(lambda: _done(ground) >= count, within_s=120)
 
 
 def resume_after_kill(ground: Ground) -> None:
