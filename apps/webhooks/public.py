@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from apps.webhooks.commands.dead_letters import ResendDelivery
+from apps.webhooks.commands.inbox import ReplayInboxEvent
+from apps.webhooks.models import Delivery, Endpoint, InboxEvent
+from apps.webhooks.queries import attempts
 from apps.webhooks.signatures import (
     PROVIDERS,
     ProviderEvent,
@@ -14,10 +18,16 @@ from apps.webhooks.signatures import (
 
 __all__ = [
     "PROVIDERS",
+    "Delivery",
+    "Endpoint",
+    "InboxEvent",
     "ProviderEvent",
+    "ReplayInboxEvent",
+    "ResendDelivery",
     "Secret",
     "Unreadable",
     "Verdict",
+    "attempts",
     "provider_events",
     "verify_signature",
 ]
