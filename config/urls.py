@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
+from apps.core.http.docs import docs
 from apps.core.http.health import livez, readyz
 from apps.core.http.metrics import metrics
 
@@ -23,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]),
         name="schema",
     ),
+    path("api/v1/docs", docs, name="docs"),
 ]
 for prefix, module in (
     ("api/v1/", "apps.accounts.api.urls"),
