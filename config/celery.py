@@ -145,6 +145,8 @@ app.conf.beat_schedule = {
     "provider events": every(1, "webhooks.work_inbox"),
     "deliveries": every(1, "webhooks.send_deliveries"),
     "replays of dead letters": every(1, "webhooks.advance_replays"),
+    "seals of the audit log": every(5, "compliance.seal_audit"),
+    "requests nobody decided": every(300, "compliance.expire_requests"),
     "housekeeping of the webhooks": every(3600, "webhooks.keep_house"),
 }
 

@@ -35,6 +35,8 @@ class AuditEntry(models.Model):
             models.Index(fields=["actor_id", "id"], name="compliance_audit_actor"),
             # What one request caused.
             models.Index(fields=["correlation_id"], name="compliance_audit_corr"),
+            # The order in which the sealer takes entries.
+            models.Index(fields=["xid", "id"], name="compliance_audit_seal"),
         ]
 
     def __str__(self) -> str:
