@@ -16,10 +16,21 @@ from apps.reconciliation.bank_formats import read_statements
 from apps.reconciliation.commands import AddBankAccount, ApplyMatch, ImportStatement, Reconcile
 from apps.reconciliation.importing.accounts import account_of
 from apps.reconciliation.importing.files import import_file
+from apps.reconciliation.models import (
+    BankAccount,
+    Break,
+    BreakEvent,
+    DayClose,
+    Expectation,
+    ReconRun,
+    Statement,
+    StatementLine,
+)
 from apps.reconciliation.running import reconcile_accounts
 
 __all__ = [
-    "AddBankAccount", "ApplyMatch", "ImportStatement", "Reconcile", "import_file", "import_statement",
+    "AddBankAccount", "ApplyMatch", "BankAccount", "Break", "BreakEvent", "DayClose", "Expectation",
+    "ImportStatement", "ReconRun", "Reconcile", "Statement", "StatementLine", "import_file", "import_statement",
     "observe_accounts", "reconcile", "reconcile_accounts",
 ]
 

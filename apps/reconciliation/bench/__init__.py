@@ -1,0 +1,1 @@
+"""Measures matching against made-up data whose truth is known."""
