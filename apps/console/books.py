@@ -37,6 +37,42 @@ def _side(drawn: dict[int, TAccount], account_id: int) -> TAccount:
     return drawn[account_id]
 
 
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """A posting of a journal, or what a journal without postings did to a hold, for a list."""
+
+    journal: ledger.Journal
+    amount: Money | None
+    debit: ledger.LedgerAccount | None = None
+    credit: ledger.LedgerAccount | None = None
+    holder: ledger.LedgerAccount | None = None
+
+
+def journal_rows(journals: list[ledger.Journal]) -> list[JournalRow]:
+    """Spread journals over rows, one a posting, with the accounts' names."""
+    known: dict[int, ledger.LedgerAccount] = {}
+
+    def named(account_id: int) -> ledger.LedgerAccount:
+        if account_id not in known:
+            known[account_id] = ledger.account(account_id)
+        return known[account_id]
+
+    rows: list[JournalRow] = []
+    for journal in journals:
+        for line in journal.postings:
+            amount = Money(line.amount_minor, line.currency)
+            rows.append(JournalRow(journal, amount, named(line.debit_id), named(line.credit_id)))
+        if not journal.postings:
+            rows.append(_held(journal, named(journal.hold_account_id) if journal.hold_account_id else None))
+    return rows
+
+
+def _held(journal: ledger.Journal, holder: ledger.LedgerAccount | None) -> JournalRow:
+    minor = journal.hold_delta_minor
+    amount = Money(abs(minor), holder.currency) if holder and minor is not None else None
+    return JournalRow(journal, amount, holder=holder)
+
+
 def natural(balance_minor: int, kind: ledger.AccountKind) -> int:
     """Turn credits minus debits into the sign bookkeepers expect on the account's normal side."""
     return -balance_minor if kind in DEBIT_SIDE else balance_minor

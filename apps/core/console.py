@@ -221,6 +221,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_hint: ClassVar[str] = ""
 
     actions = None
+    empty_value_display = "–"
     list_per_page = 50
     list_max_show_all = 0
     show_full_result_count = False
@@ -318,7 +319,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             raise PermissionDenied
         more = {
             "intro": self.intro,
-            "title": str(self.opts.verbose_name_plural).capitalize(),
+            "title": _capital(str(self.opts.verbose_name_plural)),
             **(extra_context or {}),
         }
         return super().changelist_view(request, more)
@@ -327,3 +328,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return the address of an object's page."""
         shown = public_id(self.id_prefix, key) if self.id_prefix and isinstance(key, UUID) else key
         return f"/console/{self.slug}/{shown}/"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -138,7 +138,7 @@ def journals_page(request: HttpRequest) -> HttpResponse:
     found = ledger.latest_journals(before=int(before[:18]) if before.isdigit() else None, limit=JOURNALS + 1)
     shown = found[:JOURNALS]
     return page(
-        request, "console/journals.html", title="Journals", journals=shown, names=_names(_touched(shown)),
+        request, "console/journals.html", title="Journals", rows=books.journal_rows(shown),
         older=shown[-1].seq if len(found) > JOURNALS else "", paged=bool(before),
     )
 

@@ -124,7 +124,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             request, "console/payment.html", title=f"{found.kind.capitalize()}", payment=found, public_id=text,
             parties=_parties(found, revealed=revealed), facts=_facts(found), revealed=revealed,
             can_reveal=access.may(request, "personal_data.reveal") and not revealed,
-            actions=offered(request, _legal(found)), timeline=timeline_of(text), journals=journals,
+            actions=offered(request, _legal(found)), timeline=timeline_of(text), journals=journals, rows=books.journal_rows(journals),
             t_accounts=books.t_accounts([one for one in journals if one.postings]),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -100,3 +101,15 @@ def masked_iban(value: str) -> str:
 def account_state(value: str) -> str:
     """Show the state of an account, for which open is good."""
     return state_html(value, tone={"open": "good", "blocked": "bad"}.get(value, "off"))
+
+
+@register.filter
+def line_state(value: str) -> str:
+    """Show the state of a statement's line, which is busy while it is open."""
+    return state_html(value, tone="busy" if value == "open" else "")
+
+
+@register.filter
+def short_name(value: str) -> str:
+    """Shorten the public ids within a name."""
+    return re.sub(r"\b([a-z]{2,4}_\w{4})\w{16}(\w{6})\b", r"\1…\2", value)
