@@ -158,7 +158,7 @@ def issue_iban(country: str, bank_code: str, number: int) -> str:
         try:
             made = IBAN.generate(country, bank_code=bank_code, account_code=f"{number}{digit}")
             return str(IBAN(str(made), validate_bban=True))
-        except (SchwiftyException, ValueError):
+        except (SchwiftyException, ValueError, KeyError):
             continue
     raise NoSuchNumber(country=country[:2], bank_code=bank_code[:12])
 
