@@ -142,6 +142,7 @@ app.conf.beat_schedule = {
     "heartbeat of the worker": every(HEARTBEAT_S, "core.record_heartbeat"),
     "payment files out": every(settings.BANK_FILES_EVERY_S, "payments.export_due_batches"),
     "status reports in": every(settings.BANK_FILES_EVERY_S, "payments.import_status_reports"),
+    "statements in": every(settings.BANK_FILES_EVERY_S, "reconciliation.take_in_statements"),
     "provider events": every(1, "webhooks.work_inbox"),
     "deliveries": every(1, "webhooks.send_deliveries"),
     "replays of dead letters": every(1, "webhooks.advance_replays"),

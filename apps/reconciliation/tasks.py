@@ -1,0 +1,44 @@
+"""What workers do for reconciliation when they are woken: take in what a bank dropped, and match it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.conf import settings
+
+from apps.core import clock
+from apps.core.actors import system_actor
+from apps.core.errors import Refusal
+from apps.core.folders import Incoming
+from apps.reconciliation import public as reconciliation
+from apps.reconciliation.bank_formats import FormatError
+
+_log = structlog.get_logger("bezant.reconciliation")
+
+
+@shared_task(name="reconciliation.take_in_statements", queue="reconciliation")
+def take_in_statements(**_: Any) -> None:
+    """Import the statements that lie in the incoming folder, then reconcile if there were any.
+
+    A file that is refused is put aside with the reason; the others are taken in all the same.
+    """
+    incoming, actor = Incoming(Path(settings.BANK_INCOMING_DIR)), system_actor("statements")
+    taken = 0
+    for path in incoming.files("*camt.05*.xml"):
+        try:
+            reconciliation.import_statement(
+                path.read_bytes(), file_name=path.name, actor=actor, at=clock.database_now()
+            )
+        except (FormatError, Refusal) as problem:
+            incoming.refuse(path, reason=problem.code)
+            _log.warning("statement refused", file=path.name, reason=problem.code)
+            continue
+        incoming.keep(path)
+        taken += 1
+        _log.info("statement taken in", file=path.name)
+    if taken:
+        at = clock.database_now()
+        reconciliation.reconcile(as_of=at.date(), actor=actor, at=at)
