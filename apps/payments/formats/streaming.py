@@ -14,7 +14,7 @@ from typing import Any
 from lxml import etree
 
 from apps.payments.formats.errors import FormatError
-from apps.payments.formats.nodes import Element, line_of, local_name
+from apps.payments.formats.nodes import Element, line_of, local_name, namespace_of
 from apps.payments.formats.xml import (
     PARSER_OPTIONS,
     STREAM_BYTES_MAX,
@@ -82,18 +82,24 @@ class _Window:
     def _shell_of(self, container: Element) -> tuple[Element, Element]:
         """Return a document of the same shape as the one being read, and its container without parts."""
         if self._shell is None:
-            body = container.getparent()
-            outer = body.getparent() if body is not None else None
-            if body is None or outer is None:
-                raise FormatError("schema", "A statement stands outside a message.", line_of(container))
-            namespaces: Any = outer.nsmap
-            document = etree.Element(outer.tag, nsmap=namespaces)
-            inner = etree.SubElement(document, body.tag)
-            inner.extend(copy.deepcopy(child) for child in _before(body, self._containers))
-            shell = etree.SubElement(inner, container.tag)
-            shell.extend(copy.deepcopy(child) for child in _before(container, frozenset({self._part})))
-            self._shell = (document, shell)
+            try:
+                self._shell = self._make_shell(container)
+            except ValueError:  # a name that the parser lets pass and the library does not write
+                raise FormatError("schema", "A name or namespace is not valid.", line_of(container)) from None
         return self._shell
+
+    def _make_shell(self, container: Element) -> tuple[Element, Element]:
+        body = container.getparent()
+        outer = body.getparent() if body is not None else None
+        if body is None or outer is None:
+            raise FormatError("schema", "A statement stands outside a message.", line_of(container))
+        namespaces: Any = {None: namespace_of(outer)[1:-1]} if namespace_of(outer) else None
+        document = etree.Element(outer.tag, nsmap=namespaces)
+        inner = etree.SubElement(document, body.tag)
+        inner.extend(copy.deepcopy(child) for child in _before(body, self._containers))
+        shell = etree.SubElement(inner, container.tag)
+        shell.extend(copy.deepcopy(child) for child in _before(container, frozenset({self._part})))
+        return document, shell
 
 
 def _before(parent: Element, names: frozenset[str]) -> list[Element]:
@@ -127,7 +133,7 @@ def stream_elements(
                     message = f"More than {LIVE_ELEMENTS_MAX} elements belong to one part of the document."
                     raise FormatError("xml_tags", message)
                 name = local_name(element)
-                if name not in wanted:
+                if name not in wanted or (name == part and not _is_inside(element, containers)):
                     continue
                 yield event, element
                 if event == "end" and name == part:
@@ -139,6 +145,12 @@ def stream_elements(
             raise syntax_error(error) from None
         if check is not None:
             check(_document_in(events.root))
+
+
+def _is_inside(element: Element, containers: frozenset[str]) -> bool:
+    """Tell whether an element is the child of a container; elsewhere the schema will refuse it."""
+    parent = element.getparent()
+    return parent is not None and local_name(parent) in containers
 
 
 def _drop_before(container: Element, containers: frozenset[str]) -> None:

@@ -95,6 +95,24 @@ class TestDamagedFiles:
                 read_everything(mutate(data, rng))
 
 
+class TestDamagedStreams:
+    @pytest.mark.parametrize(
+        "path", [path for path in SEEDS if "camt" in path.parts], ids=lambda path: path.name
+    )
+    def test_only_ever_give_findings(self, path, monkeypatch):
+        monkeypatch.setattr("apps.payments.formats.camt.STREAM_ABOVE_BYTES", 0)
+        monkeypatch.setattr("apps.payments.formats.streaming.PARTS_PER_CHECK", 2)
+        data, rng = path.read_bytes(), random.Random(path.name)
+
+        for _ in range(40):
+            damaged = mutate(data, rng)
+            streamed = validate(damaged)
+            validate(damaged, strict=False)
+            monkeypatch.setattr("apps.payments.formats.camt.STREAM_ABOVE_BYTES", 10**9)
+            assert streamed.valid is validate(damaged).valid
+            monkeypatch.setattr("apps.payments.formats.camt.STREAM_ABOVE_BYTES", 0)
+
+
 class TestTruncatedFiles:
     @pytest.mark.parametrize(
         "name", ["camt/ing_example_camt053.xml", "pain/pain.001/credit_transfer.xml", "nacha/valid/ppd-credit.ach",
