@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from config.local_services import find_cluster
+from config.local_services import Cluster
 from config.postgres_binaries import server_account
 from tests import database as test_database
 
@@ -61,7 +61,7 @@ class Client(threading.Thread):
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path, database: str) -> None:
     home = test_database.place_folder(tmp_path / "postgres", account=server_account())
     template = test_database._template()
-    cluster = find_cluster(home, durable=True)
+    cluster = Cluster(home=home, binaries=template.binaries, account=template.account, durable=True)
     test_database.copy_cluster(template, cluster)
     cluster.start()
     try:

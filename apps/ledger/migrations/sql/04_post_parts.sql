@@ -43,25 +43,32 @@ LANGUAGE sql STABLE SET search_path = ledger, pg_catalog, pg_temp AS $$
      ORDER BY p.seq, p.line
 $$;
 
--- Releases the expired holds of the locked accounts, each by a journal of its own, and
--- returns what the accounts hold after it. Holds that the call names are left to it.
-CREATE FUNCTION ledger.expire_holds(
-    p_at timestamptz, p_now timestamptz, p_ids bigint[], p_held bigint[], p_except bigint[], OUT held_after bigint[]
-)
+-- What the locked accounts hold apart from expired holds. Holds that the call names count:
+-- what becomes of them is the call's own business.
+CREATE FUNCTION ledger.held_unexpired(p_at timestamptz, p_ids bigint[], p_held bigint[], p_except bigint[])
+RETURNS bigint[]
+LANGUAGE sql STABLE SET search_path = ledger, pg_catalog, pg_temp AS $$
+    SELECT array_agg(u.held - coalesce((
+               SELECT sum(h.remaining) FROM hold h
+                WHERE h.account_id = u.id AND h.amount - h.captured - h.released > 0 AND h.expires_at <= p_at
+                  AND h.id <> ALL(p_except)), 0)::bigint ORDER BY u.id)
+      FROM unnest(p_ids, p_held) u(id, held)
+$$;
+
+-- Releases the expired holds of the locked accounts, each by a journal of its own. Returns how many.
+CREATE FUNCTION ledger.expire_holds(p_at timestamptz, p_now timestamptz, p_ids bigint[], p_except bigint[]) RETURNS int
 LANGUAGE plpgsql SET search_path = ledger, pg_catalog, pg_temp AS $$
 DECLARE
     gone hold;
-    place int;
     number bigint;
     used uuid;
+    released_count int := 0;
 BEGIN
-    held_after := p_held;
     FOR gone IN
         SELECT * FROM hold
          WHERE account_id = ANY(p_ids) AND amount - captured - released > 0 AND expires_at <= p_at
            AND id <> ALL(p_except) ORDER BY id
     LOOP
-        place := width_bucket(gone.account_id, p_ids);
         number := nextval('log_seq');
         used := gen_random_uuid();
         INSERT INTO idempotency (key, seq) VALUES (used, number);
@@ -70,9 +77,10 @@ BEGIN
         VALUES (number, gone.organisation_id, used, 6, 'ledger.hold_expired', (p_at AT TIME ZONE 'UTC')::date, p_now,
                 'system:ledger', gone.reference, gone.id, gone.account_id, -gone.remaining);
         UPDATE hold SET released = released + gone.remaining WHERE id = gone.id;
-        UPDATE balance SET held = held - gone.remaining WHERE account_id = gone.account_id;
-        held_after[place] := held_after[place] - gone.remaining;
+        UPDATE balance SET held = held - gone.remaining, recorded_at = p_now WHERE account_id = gone.account_id;
+        released_count := released_count + 1;
     END LOOP;
+    RETURN released_count;
 END $$;
 
 -- Brings the hold rows to what the accepted items of the call made of them.

@@ -105,9 +105,9 @@ BEGIN
                    array_agg(organisation_id), array_agg(reversal)
               INTO oseq, oline, odebit, ocredit, oleft, oorg, orev FROM originals(p_reverses);
         END IF;
-        -- An expired hold never counts: it is released before anything is decided.
+        -- An expired hold never counts; it is released when something is written at all.
         IF held_max > 0 THEN
-            SELECT held_after INTO he FROM expire_holds(at_time, now_at, ids, he, coalesce(array_remove(p_hold, NULL), '{}'));
+            he := held_unexpired(at_time, ids, he, coalesce(array_remove(p_hold, NULL), '{}'));
         END IF;
     END IF;
 
@@ -333,6 +333,9 @@ BEGIN
     GET DIAGNOSTICS written = ROW_COUNT;
     IF written <> accepted THEN
         RAISE EXCEPTION 'an idempotency key is in use by another call' USING ERRCODE = 'serialization_failure';
+    END IF;
+    IF held_max > 0 THEN
+        PERFORM expire_holds(at_time, now_at, ids, coalesce(array_remove(p_hold, NULL), '{}'));
     END IF;
     INSERT INTO journal SELECT w.* FROM unnest(heads) w WHERE w.seq IS NOT NULL;
     INSERT INTO posting SELECT w.* FROM unnest(lines) w WHERE w.seq IS NOT NULL;

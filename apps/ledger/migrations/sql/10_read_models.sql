@@ -232,19 +232,15 @@ CREATE FUNCTION ledger.expire_due(p_at timestamptz, p_limit int DEFAULT 500) RET
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_catalog, pg_temp AS $$
 DECLARE
     ids bigint[];
-    held bigint[];
     moment timestamptz;
-    before bigint;
 BEGIN
     SELECT array_agg(DISTINCT account_id ORDER BY account_id) INTO ids
       FROM (SELECT account_id FROM hold WHERE amount - captured - released > 0 AND expires_at <= p_at
              ORDER BY expires_at LIMIT p_limit) due;
     IF ids IS NULL THEN RETURN 0; END IF;
-    SELECT array_agg(b.account_id), array_agg(b.held), greatest(max(b.recorded_at), clock_timestamp()) INTO ids, held, moment
+    SELECT greatest(max(b.recorded_at), clock_timestamp()) INTO moment
       FROM (SELECT * FROM balance WHERE account_id = ANY(ids) ORDER BY account_id FOR NO KEY UPDATE) b;
-    SELECT count(*) INTO before FROM hold WHERE account_id = ANY(ids) AND amount - captured - released > 0 AND expires_at <= p_at;
-    PERFORM expire_holds(p_at, moment, ids, held, '{}');
-    RETURN before;
+    RETURN expire_holds(p_at, moment, ids, '{}');
 END $$;
 
 -- Replays the log up to the follower's place into scratch tables and compares, in the snapshot of the
