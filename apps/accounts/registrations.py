@@ -1,10 +1,14 @@
-"""What accounts registers at start-up: how a customer's traces are removed when the customer is erased."""
+"""What accounts registers at start-up: how a customer is erased, and what a maker may still do."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from apps.accounts.models import CustomerLogin, Party, User
+from apps.accounts.queries import staff_actor, user_by_public_id
+from apps.compliance.public import MAKER_PERMISSIONS
+from apps.core.errors import Denied, NotFound
+from apps.core.ids import BadId
 from apps.core.registries import ERASERS
 
 
@@ -26,3 +30,18 @@ def erase_customer(organisation_id: UUID, subject_id: UUID) -> int:
 
 
 ERASERS.register("accounts", erase_customer)
+
+
+def permissions_of_maker(kind: str, actor_id: str) -> frozenset[str] | None:
+    """Tell what a member of staff may do now, when a request of theirs is approved; nothing once they left."""
+    if kind != "staff":
+        return None
+    try:
+        return staff_actor(user_by_public_id(actor_id)).permissions
+    except BadId:  # no user of ours, such as a process that acts as staff
+        return None
+    except (Denied, NotFound):
+        return frozenset()
+
+
+MAKER_PERMISSIONS.append(permissions_of_maker)

@@ -18,7 +18,7 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
 from apps.compliance import public as compliance
-from apps.compliance import sealing
+from apps.compliance import sealing, tasks
 from apps.compliance.verification import verify
 from apps.core import signing
 from apps.core.actors import Actor
@@ -260,6 +260,40 @@ class TestAttacks:
         with attack("DELETE FROM compliance_seal", "DELETE FROM compliance_sealedleaf",
                     "DELETE FROM compliance_auditentry") as rows:  # fmt: skip
             assert set(check(rows).counts) == {"bad_anchor"}
+
+
+class TestTasks:
+    def test_task_seals_what_has_settled(self, bank):
+        write(bank)
+        tasks.seal_audit()
+        assert verify_audit()["unsealed"] == 0
+
+    def test_task_expires_what_nobody_decided_about(self, bank):
+        approval_id = compliance.require_approval(
+            name="tests.wait",
+            version=1,
+            payload={},
+            organisation_id=None,
+            actor=ADA,
+            at=AT,
+            target="",
+            four_eyes=False,
+        )
+        assert approval_id is None
+        with scope(bank):
+            approval_id = compliance.require_approval(
+                name="tests.wait",
+                version=1,
+                payload={},
+                organisation_id=bank,
+                actor=ADA,
+                at=AT,
+                target="",
+                four_eyes=True,
+            )
+        tasks.expire_requests()
+        with scope(bank):
+            assert compliance.approval_of(approval_id).state == "expired"
 
 
 class TestCommand:
