@@ -88,11 +88,12 @@ class Report:
 
 
 class Findings:
-    """Collects findings while a file is read; keeps FINDINGS_MAX of them and counts the errors."""
+    """Collects findings while a file is read; keeps FINDINGS_MAX of them, and the lines of all errors."""
 
     def __init__(self, *, soft: frozenset[str] = frozenset()) -> None:
         self.items: list[Finding] = []
         self.error_count = 0
+        self.error_lines: set[int] = set()
         self._soft = soft
 
     def add(
@@ -102,6 +103,8 @@ class Findings:
         severity = "warning" if code in self._soft else severity
         if severity == "error":
             self.error_count += 1
+            if line is not None:
+                self.error_lines.add(line)
         if len(self.items) < FINDINGS_MAX:
             self.items.append(Finding(code, message, line, place, severity))
 

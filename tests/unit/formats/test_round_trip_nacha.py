@@ -205,6 +205,20 @@ class TestReturns:
         assert (second.kind, second.code) == ("contested", "R73")
         assert second.original_trace == trace_numbers(SAMPLE.batches[0])[0]
 
+    def test_that_are_sound_are_applied_beside_one_that_is_not(self):
+        entries = [
+            return_entry(entry, code=code, trace=f"23138010000000{at}")
+            for at, (entry, code) in enumerate(zip(self.batch.entries, ["R01", "R03"], strict=True), start=1)
+        ]
+        data = write_nacha(answered(self.batch, entries)).replace(b"799R01", b"799R96", 1)
+
+        reading = read_nacha(data, lenient=True)
+
+        assert not reading.report.valid
+        assert [item.code for item in returns_of(reading.file)] == ["R96", "R03"]
+        assert [item.code for item in returns_of(reading.file, only=reading.is_sound)] == ["R03"]
+        assert [finding.code for finding in reading.findings] == ["return_code"]
+
     def test_refuse_a_code_of_another_kind(self):
         with pytest.raises(FormatError):
             return_entry(self.batch.entries[0], code="R68", trace="231380100000001")

@@ -30,11 +30,17 @@ class NachaReading:
 
     file: NachaFile
     report: Report
+    error_lines: frozenset[int] = frozenset()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Return what was found."""
         return self.report.findings
+
+    def is_sound(self, entry: Entry) -> bool:
+        """Tell whether no error was found on the lines of an entry and its addenda."""
+        lines = {entry.record.line, *(record.line for record in entry.addenda)}
+        return not lines & self.error_lines
 
 
 @dataclass(slots=True)
@@ -116,7 +122,9 @@ def read_nacha(source: Source, *, lenient: bool = False, custom_return_codes: bo
         batches.append(Batch(batch or Record("batch_header", {}), tuple(entries)))
     if not lenient:
         state.findings.require_none()
-    return NachaReading(NachaFile(header, tuple(batches)), _report(state))
+    return NachaReading(
+        NachaFile(header, tuple(batches)), _report(state), frozenset(state.findings.error_lines)
+    )
 
 
 def _findings(*, lenient: bool, custom_return_codes: bool) -> Findings:

@@ -6,7 +6,7 @@ a dishonour, and the notification that an account has changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from apps.core.money import Money
@@ -60,10 +60,17 @@ class NotificationOfChange:
     line: int | None = None
 
 
-def returns_of(file: NachaFile) -> Iterator[AchReturn | NotificationOfChange]:
-    """Yield the returns and notifications of a file, in its order."""
+def returns_of(
+    file: NachaFile, *, only: Callable[[Entry], bool] | None = None
+) -> Iterator[AchReturn | NotificationOfChange]:
+    """Yield the returns and notifications of a file, in its order.
+
+    With `only=reading.is_sound`, those that can be applied; the others have findings on their lines.
+    """
     for batch in file.batches:
         for entry in batch.entries:
+            if only is not None and not only(entry):
+                continue
             for record in entry.addenda:
                 if record.layout.startswith("addenda99"):
                     yield _return(batch, entry, record)
