@@ -149,6 +149,7 @@ app.conf.beat_schedule = {
     "seals of the audit log": every(5, "compliance.seal_audit"),
     "requests nobody decided": every(300, "compliance.expire_requests"),
     "housekeeping of the webhooks": every(3600, "webhooks.keep_house"),
+    "tokens past their time": every(3600, "authz.clear_expired_tokens"),
 }
 
 
