@@ -148,6 +148,7 @@ app.conf.beat_schedule = {
     "replays of dead letters": every(1, "webhooks.advance_replays"),
     "seals of the audit log": every(5, "compliance.seal_audit"),
     "requests nobody decided": every(300, "compliance.expire_requests"),
+    "what providers say they sent": every(900, "webhooks.reconcile_sources"),
     "housekeeping of the webhooks": every(3600, "webhooks.keep_house"),
     "tokens past their time": every(3600, "authz.clear_expired_tokens"),
 }

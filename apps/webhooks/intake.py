@@ -102,6 +102,15 @@ def receive(inbound: Inbound, *, at: datetime) -> Receipt:
     return _store(source, inbound, verdict, events, at)
 
 
+def store_listed(source: KnownSource, events: list[ProviderEvent], listing: bytes, *, at: datetime) -> int:
+    """Take in events that the provider's own list holds; return how many of them we did not have.
+
+    They go through the same insert as requests do, so that one that comes by both ways is one event.
+    """
+    inbound = Inbound(path_token="", method="GET", url="", headers={}, body=listing, remote_address="")
+    return _store(source, inbound, Verdict(True, "ok", "reconciled"), events, at).stored
+
+
 def _store(
     source: KnownSource, inbound: Inbound, verdict: Verdict, events: list[ProviderEvent], at: datetime
 ) -> Receipt:

@@ -31,3 +31,8 @@ DELIVERY_TIME = Histogram("bezant_delivery_seconds", "How long an endpoint took 
 REFUSED_ADDRESSES = Counter(
     "bezant_refused_addresses_total", "Dials that were refused because the address is not public."
 )
+RECONCILED = Counter(
+    "bezant_reconciled_events_total",
+    "Provider events that never came by webhook and were found in its list.",
+    ["provider"],
+)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from apps.webhooks.commands.dead_letters import ResendDelivery
-from apps.webhooks.commands.inbox import ReplayInboxEvent
-from apps.webhooks.models import Delivery, Endpoint, InboxEvent
+from apps.webhooks.commands.dead_letters import DiscardDelivery, ResendDelivery, StartReplay, SteerReplay
+from apps.webhooks.commands.inbox import DiscardInboxEvent, ReplayInboxEvent
+from apps.webhooks.commands.sources import AddSource, RollSourceSecret, SetSourceApiKey, SwitchSource
+from apps.webhooks.letters import Letter
+from apps.webhooks.letters import find as dead_letters
+from apps.webhooks.letters import groups as dead_letter_groups
+from apps.webhooks.models import Delivery, Endpoint, InboxEvent, ReplayJob, Source
 from apps.webhooks.queries import attempts
 from apps.webhooks.signatures import (
     PROVIDERS,
@@ -18,16 +22,29 @@ from apps.webhooks.signatures import (
 
 __all__ = [
     "PROVIDERS",
+    "AddSource",
     "Delivery",
+    "DiscardDelivery",
+    "DiscardInboxEvent",
     "Endpoint",
     "InboxEvent",
+    "Letter",
     "ProviderEvent",
     "ReplayInboxEvent",
+    "ReplayJob",
     "ResendDelivery",
+    "RollSourceSecret",
     "Secret",
+    "SetSourceApiKey",
+    "Source",
+    "StartReplay",
+    "SteerReplay",
+    "SwitchSource",
     "Unreadable",
     "Verdict",
     "attempts",
+    "dead_letter_groups",
+    "dead_letters",
     "provider_events",
     "verify_signature",
 ]

@@ -167,7 +167,8 @@ def sources() -> QuerySet[Source]:
 
 def source_secret(source_id: UUID) -> str:
     """Reveal the newest secret of a source, for who sets the provider up. Raises NotFound."""
-    row = SourceSecret.objects.filter(source_id=source_id).order_by("-valid_from", "-pk").first()
+    rows = SourceSecret.objects.filter(source_id=source_id, use=SourceSecret.Use.SIGNING)
+    row = rows.order_by("-valid_from", "-pk").first()
     if row is None:
         raise NotFound(webhook_source=public_id("src", source_id))
     return row.value.reveal()

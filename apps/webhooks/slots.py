@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-_PLACES = {"inbox": 7_100_000, "deliveries": 7_200_000, "replays": 7_300_000}
+_PLACES = {"inbox": 7_100_000, "deliveries": 7_200_000, "replays": 7_300_000, "reconcilers": 7_400_000}
 
 
 def places(kind: str) -> int:
     """Tell how many workers of the kind may work at once."""
-    return 1 if kind == "replays" else int(settings.WEBHOOK_WORKERS)
+    return 1 if kind in ("replays", "reconcilers") else int(settings.WEBHOOK_WORKERS)
 
 
 @contextmanager

@@ -70,7 +70,9 @@ def _load(path_token: str) -> KnownSource | None:
         source = Source.objects.filter(path_token=path_token).first()
         if source is None:
             return None
-        rows = SourceSecret.objects.filter(source_id=source.pk).order_by("-valid_from")
+        rows = SourceSecret.objects.filter(source_id=source.pk, use=SourceSecret.Use.SIGNING).order_by(
+            "-valid_from"
+        )
         dated = tuple(
             _Dated(Secret(row.value.reveal(), str(row.pk)), row.valid_from, row.valid_until) for row in rows
         )

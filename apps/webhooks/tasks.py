@@ -51,3 +51,14 @@ def keep_house(**_: Any) -> None:
     from apps.webhooks import housekeeping
 
     housekeeping.keep()
+
+
+@shared_task(name="webhooks.reconcile_sources", queue="webhooks")
+def reconcile_sources(**_: Any) -> None:
+    """Ask the providers what they sent, and take in what we do not have."""
+    from apps.webhooks import reconcilers
+    from apps.webhooks.slots import slot
+
+    with slot("reconcilers") as free:
+        if free:
+            reconcilers.reconcile_all()

@@ -71,13 +71,33 @@ def roll_source_secret(command: RollSourceSecret, context: Context) -> dict[str,
     if not 0 <= command.overlap_s <= OVERLAP_MAX.total_seconds():
         raise Invalid(field="overlap_s", max=int(OVERLAP_MAX.total_seconds()))
     ends_at = context.at + timedelta(seconds=command.overlap_s)
-    SourceSecret.objects.filter(source_id=source.pk, valid_until=None).update(valid_until=ends_at)
+    signing = SourceSecret.objects.filter(source_id=source.pk, use=SourceSecret.Use.SIGNING)
+    signing.filter(valid_until=None).update(valid_until=ends_at)
     _add_secret(
         source, command.secret or _new_secret(), context, valid_from=context.at - timedelta(minutes=5)
     )
     context.note("webhook_source", public_id("src", source.pk), older_end_at=ends_at.isoformat())
     forget_sources()
     return {"id": public_id("src", source.pk), "older_end_at": ends_at.isoformat()}
+
+
+@dataclass(frozen=True)
+class SetSourceApiKey(Command):
+    """Give the reconciler a key of the provider's API; the former one is used no more."""
+
+    source_id: UUID
+    api_key: str = field(repr=False)
+
+
+@handles(SetSourceApiKey, name="webhooks.set_source_api_key", version=1, permission="webhooks.write")
+def set_source_api_key(command: SetSourceApiKey, context: Context) -> dict[str, Any]:
+    """Return the source's id. Raises NotFound, Invalid."""
+    source = _locked(command)
+    former = SourceSecret.objects.filter(source_id=source.pk, use=SourceSecret.Use.API, valid_until=None)
+    former.update(valid_until=context.at)
+    _add_secret(source, command.api_key, context, valid_from=context.at, use=SourceSecret.Use.API)
+    context.note("webhook_source", public_id("src", source.pk), what="api key")
+    return {"id": public_id("src", source.pk)}
 
 
 @dataclass(frozen=True)
@@ -99,21 +119,28 @@ def switch_source(command: SwitchSource, context: Context) -> dict[str, Any]:
     return {"id": public_id("src", source.pk), "state": str(source.state)}
 
 
-def _locked(command: RollSourceSecret | SwitchSource) -> Source:
+def _locked(command: RollSourceSecret | SetSourceApiKey | SwitchSource) -> Source:
     source = Source.objects.select_for_update().filter(pk=command.source_id).first()
     if source is None or source.organisation_id != command.organisation_id:
         raise NotFound(source=public_id("src", command.source_id))
     return source
 
 
-def _add_secret(source: Source, secret: str, context: Context, *, valid_from: datetime) -> None:
+def _add_secret(
+    source: Source,
+    secret: str,
+    context: Context,
+    *,
+    valid_from: datetime,
+    use: SourceSecret.Use = SourceSecret.Use.SIGNING,
+) -> None:
     if not 0 < len(secret) <= 8_000:
         raise Invalid(field="secret")
-    # A secret that begins a little in the past matches what was signed just before we were told.
     SourceSecret.objects.create(
         id=context.new_id(),
         organisation_id=source.organisation_id,
         source_id=source.pk,
+        use=use,
         value=secret,
         valid_from=valid_from,
     )

@@ -40,7 +40,12 @@ class Source(TenantModel):
 class SourceSecret(TenantModel):
     """One secret of a source, sealed. While a secret is being rolled over, two are live."""
 
+    class Use(models.TextChoices):
+        SIGNING = "signing"  # the provider signs with it
+        API = "api"  # we ask the provider's API with it, to find what it sent and we do not have
+
     source_id = models.UUIDField(db_index=True)
+    use = models.CharField(max_length=10, choices=Use, default=Use.SIGNING)
     value = EncryptedTextField(purpose="webhook secret", subject="source_id", max_length=8_000)
     valid_from = models.DateTimeField()
     valid_until = models.DateTimeField(null=True)

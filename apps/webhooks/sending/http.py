@@ -111,6 +111,24 @@ class Sender:
         address = self._address(target.url, dialled)
         return Reply(answer, content, int((time.perf_counter() - started) * 1000), address)
 
+    async def fetch(self, url: str, *, headers: dict[str, str], bytes_max: int) -> tuple[Answer, bytes]:
+        """GET once, under the same guards, and read up to `bytes_max`. Raises nothing a server could cause."""
+        try:
+            check_url(url, allow_local=self._allow_local)
+            async with self._session.get(
+                url, headers=headers, allow_redirects=False, proxy=self._proxy
+            ) as response:
+                content = await response.content.read(bytes_max + 1)
+                while len(content) <= bytes_max and (chunk := await response.content.read(bytes_max + 1)):
+                    content += chunk
+                if len(content) > bytes_max:
+                    return Answer(None, "answer_too_large"), b""
+                return Answer(response.status), content
+        except BadUrl as refusal:
+            return Answer(None, f"refused_url_{refusal.facts['reason']}"), b""
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return Answer(None, _code(error)), b""
+
     def _guarded_socket(self, address_info: Any) -> socket.socket:
         """Open a socket for the very address that is dialled next. Raises ForbiddenAddress."""
         family, kind, protocol, _, address = address_info

@@ -16,6 +16,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    query: str = ""
 
     @property
     def event_id(self) -> str:
@@ -67,7 +68,7 @@ class Sink:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        received = Received(request.path, headers, await request.read())
+        received = Received(request.path, headers, await request.read(), request.query_string)
         self.received.append(received)
         answer = self.answer(received)
         if asyncio.iscoroutine(answer):
