@@ -152,6 +152,11 @@ class AccountNotEmpty(LedgerRefusal, Conflict):
     title = "Only an account without balance and holds can be closed."
 
 
+class MomentArchived(LedgerRefusal, Conflict):
+    code = "moment_archived"
+    title = "The moment lies in an archived part of the log; ask the archive."
+
+
 REFUSALS: dict[ResultCode, type[LedgerRefusal]] = {
     ResultCode.KEY_CONFLICT: KeyConflict,
     ResultCode.KEY_ARCHIVED: KeyArchived,

@@ -17,7 +17,7 @@ CHUNK_LEAVES = 100_000
 
 
 @dataclass
-class _StoredNodes:
+class StoredNodes:
     """Reads subtrees of the log: stored nodes of 256**k leaves, and what lies between them."""
 
     cache: dict[tuple[int, int], bytes] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def prove(*, seq: int | None, older_size: int | None = None) -> dict[str, Any]:
     if not checkpoint:
         raise UnknownJournal(reason="nothing is sealed yet")
     ((size, note),) = checkpoint
-    nodes = _StoredNodes()
+    nodes = StoredNodes()
     document: dict[str, Any] = {
         "format": "bezant-ledger-proof/1",
         "checkpoint": note,

@@ -16,7 +16,7 @@ from django.db import connection
 
 from apps.core.errors import Invalid
 from apps.ledger.domain import AccountKind, Action
-from apps.ledger.errors import UnknownAccount, UnknownHold, UnknownJournal
+from apps.ledger.errors import MomentArchived, UnknownAccount, UnknownHold, UnknownJournal
 
 PAGE_MAX = 1_000
 _BIGINT_MAX = 2**63 - 1
@@ -257,7 +257,11 @@ def balance_at(
     if (recorded_at is None) == (effective_date is None):
         raise Invalid(field="recorded_at", reason="either recorded_at or effective_date")
     if recorded_at is not None:
-        found = rows("SELECT posted FROM ledger.balance_recorded(%s, %s)", [known(account_id), recorded_at])
+        found = rows(
+            "SELECT posted, version FROM ledger.balance_recorded(%s, %s)", [known(account_id), recorded_at]
+        )
+        if found[0][1] == -1:
+            raise MomentArchived(account=account_id)
     else:
         found = rows("SELECT ledger.balance_effective(%s, %s)", [known(account_id), effective_date])
     if found[0][0] is None:
