@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.chaos.platform import platform
@@ -162,6 +164,82 @@ def test_c7_events_come_out_of_order(tmp_path, verdicts):
     counts = flood(tmp_path, "C7 out of order", events=2_000, copies=1, verdicts=verdicts, data=data)
 
     assert counts.clean and counts.facts["effects"] == 2_000
+
+
+def deadlocks(folder, name, *, events, verdicts):
+    """C8: half of the events change two of ten rows, in whichever order; collisions cost no event its life."""
+    import random
+
+    dice = random.Random(8)
+
+    def data(number):
+        return {"n": number, "locks": [f"chaos-{row}" for row in dice.sample(range(10), 1 + number % 2)]}
+
+    with platform(folder, variables={"WEBHOOK_WORKERS": "8"}, concurrency=8) as running:
+        path = add_source(running)
+        for row in range(10):
+            running.sql(
+                "INSERT INTO core_setting (name, value, changed_at) VALUES (%s, '0', now())", f"chaos-{row}"
+            )
+        running.start("web", "worker", "beat")
+        provider = Provider(running, path, copies=1)
+        told = {f"chaos-{number}": data(number) for number in range(events)}
+        provider.send(told)
+        running.wait_until(lambda: drained(running), within_s=200)
+        counts = check_inbox(running, name, provider.promised, set(told))
+        ((met,),) = running.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        ((changes,),) = running.sql(
+            "SELECT sum((value #>> '{}')::int) FROM core_setting WHERE name LIKE 'chaos-%%'"
+        )
+        counts.facts |= {
+            "deadlocks": met,
+            "changes": changes,
+            "wanted": sum(len(one["locks"]) for one in told.values()),
+        }
+        verdicts.append(counts)
+    return counts
+
+
+@WHOLE
+def test_c8_deadlocks_kill_no_event(tmp_path, verdicts):
+    counts = deadlocks(tmp_path, "C8 deadlocks", events=2_000, verdicts=verdicts)
+
+    assert counts.clean and counts.facts["deadlocks"] > 0
+    assert counts.facts["changes"] == counts.facts["wanted"]
+
+
+@WHOLE
+def test_c21_ten_thousand_dead_letters_are_replayed_once_each(tmp_path, verdicts):
+    with platform(tmp_path) as running:
+        path = add_source(running)
+        running.start("web")
+        provider = Provider(running, path, copies=1)
+        told = {f"chaos-{number}": {"n": number} for number in range(10_000)}
+        provider.send(told)
+        running.stop("web")
+        running.sql("UPDATE webhooks_inboxevent SET status = 'dead', attempts = 8")
+        running.start("worker", "beat")
+        running.manage(
+            "from apps.core import clock, tenancy\nfrom apps.core.actors import system_actor\nfrom apps.core.commands import execute\n"
+            "from apps.webhooks.models import Source\nfrom apps.webhooks.commands.dead_letters import StartReplay\n"
+            "with tenancy.scope(tenancy.PLATFORM): org = Source.objects.get().organisation_id\n"
+            "print(execute(StartReplay(org, 'in', 'chaos', {}, 500), actor=system_actor('t'), key=None, at=clock.database_now()).answer)"
+        )
+        for _ in range(2):
+            time.sleep(6)
+            running.kill("worker")
+        running.wait_until(
+            lambda: running.sql("SELECT state, done FROM webhooks_replayjob") == [("done", 10_000)],
+            within_s=200,
+        )
+        running.wait_until(lambda: drained(running), within_s=200)
+        counts = check_inbox(running, "C21 bulk replay", provider.promised, set(told))
+        ((audited,),) = running.sql(
+            "SELECT count(*) FROM compliance_auditentry WHERE action = 'webhooks.advance_replay' AND object_type = 'inbox_event'"
+        )
+        counts.facts["audited"] = audited
+        verdicts.append(counts)
+    assert counts.clean and counts.facts["effects"] == audited == 10_000
 
 
 def poison(folder, name, *, events, raises_every, exits_every, verdicts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from apps.webhooks.domain.schedule import delivery_pause_s, retry_after_s
 
@@ -19,11 +19,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of the delivery. `gone` disables its endpoint."""
+    """What becomes of the delivery: a retry after `pause_s` seconds, by the database's clock.
+
+    `gone` disables its endpoint.
+    """
 
     outcome: str  # delivered, retry, dead
     error: str = ""
-    next_at: datetime | None = None
+    pause_s: float | None = None
     gone: bool = False
 
 
@@ -45,4 +48,4 @@ def judge(answer: Answer, *, attempts: int, at: datetime, chance: float) -> Outc
     pause_s = delivery_pause_s(failed_attempts=attempts, chance=chance, retry_after_s=wanted_s)
     if pause_s is None:
         return Outcome("dead", error)
-    return Outcome("retry", error, next_at=at + timedelta(seconds=pause_s))
+    return Outcome("retry", error, pause_s=pause_s)

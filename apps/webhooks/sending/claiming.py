@@ -32,10 +32,11 @@ class Addressee:
     secrets: tuple[tuple[str, datetime, datetime | None], ...] = field(repr=False)
 
     def live_secrets(self, at: datetime) -> list[str]:
-        """Return the secrets that are valid at the moment, the newest first."""
-        return [
-            value for value, since, until in self.secrets if since <= at and (until is None or at < until)
-        ]
+        """Return the secrets that have not ended, the newest first.
+
+        When they began is not asked: by this machine's clock, which may be wrong, that may seem to be to come.
+        """
+        return [value for value, _, until in self.secrets if until is None or at < until]
 
 
 @dataclass(frozen=True, slots=True)

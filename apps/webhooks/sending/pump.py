@@ -93,7 +93,7 @@ class Pump:
             return
         results, self._results = self._results, []
         self.done += len(results)
-        await self._in_database(lambda: record(results, at=datetime.now(UTC)))
+        await self._in_database(lambda: record(results))
 
     async def _send(self, claimed: Claimed, addressee: Addressee | None) -> None:
         at = datetime.now(UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from uuid import UUID
 import structlog
 from django.db import connection
 
-from apps.core import db, ids, tenancy
+from apps.core import clock, db, ids, tenancy
 from apps.core.actors import system_actor
 from apps.core.commands import execute
 from apps.webhooks import metrics
@@ -39,11 +40,13 @@ class Result:
     started_at: datetime
 
 
-def record(results: list[Result], *, at: datetime) -> int:
+def record(results: list[Result], *, now: Callable[[], datetime] = clock.database_now) -> int:
     """Write a batch of results; return how many were still ours to decide.
 
-    Locks the queue's rows by id, then the endpoints' health by id; a collision is tried again.
+    Locks the queue's rows by id, then the endpoints' health by id; a collision is tried again. The
+    moment is the database's: pauses and breakers must not follow the clock of one machine.
     """
+    at = now()
     judged, counted = db.retrying(lambda: _record(results, at))
     for endpoint_id, (organisation_id, judgement) in judged.items():
         if judgement.disable:
@@ -75,7 +78,7 @@ def _row(result: Result) -> dict[str, Any]:
         "outcome": outcome.outcome,
         "error": outcome.error[:60],
         "reason": "",
-        "next_at": outcome.next_at.isoformat() if outcome.next_at else None,
+        "pause_s": outcome.pause_s,
         "attempt": None
         if reply is None
         else {

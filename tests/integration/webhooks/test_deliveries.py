@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+import time_machine
 from aiohttp import web
 from django.db import connection
 from standardwebhooks.webhooks import Webhook
@@ -629,13 +630,30 @@ class TestCrash:
         ((late, _),) = Claimer(lease_s=0).claim(10)
         ((current, _),) = Claimer().claim(10)
 
-        counted = record(
-            [Result(late, Outcome("dead", "late"), None, clock.database_now())], at=clock.database_now()
-        )
+        counted = record([Result(late, Outcome("dead", "late"), None, clock.database_now())])
 
         assert counted == 0
         assert merchant.delivery().status == "pending"
         assert merchant.queue()[0].lease_token == current.lease_token
+
+
+class TestClock:
+    @pytest.mark.parametrize("minutes", [-10, 10])
+    def test_a_wrong_clock_of_the_machine_neither_hastens_nor_delays_the_next_try(
+        self, merchant, sink, minutes
+    ):
+        sink.answer = lambda _: 500
+        endpoint_id = merchant.endpoint(sink.url, max_in_flight=20)
+        for _ in range(12):
+            merchant.publish()
+
+        with time_machine.travel(datetime.now(UTC) + timedelta(minutes=minutes)):
+            pump()
+
+        pauses = [(row.next_at - clock.database_now()).total_seconds() for row in merchant.queue()]
+        assert all(2 < pause < 7 for pause in pauses)
+        assert len(sink.received) == 12
+        assert 20 < (merchant.health(endpoint_id).open_until - clock.database_now()).total_seconds() <= 30
 
 
 class TestOwnersCommands:

@@ -244,7 +244,7 @@ BEGIN
 END $$;
 
 -- Writes a batch of results: attempts into the history, outcomes only where the lease is still ours.
--- p_results: [{id, created_at, lease, outcome: delivered|retry|dead, next_at, error, reason, attempt: {…}|null}]
+-- p_results: [{id, created_at, lease, outcome: delivered|retry|dead, pause_s, error, reason, attempt: {…}|null}]
 -- Returns how many outcomes counted.
 CREATE FUNCTION webhooks_finish_deliveries(p_results jsonb) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
@@ -282,8 +282,8 @@ BEGIN
            c.attempt->>'response_body'
     FROM counted c WHERE c.attempt IS NOT NULL;
 
-    UPDATE webhooks_queue q SET lease_token = NULL, next_at = r.next_at
-    FROM jsonb_to_recordset(p_results) AS r(id uuid, outcome text, next_at timestamptz)
+    UPDATE webhooks_queue q SET lease_token = NULL, next_at = clock_timestamp() + make_interval(secs => r.pause_s)
+    FROM jsonb_to_recordset(p_results) AS r(id uuid, outcome text, pause_s float8)
     WHERE q.id = r.id AND q.id = ANY (mine) AND r.outcome = 'retry';
 
     FOR place IN
