@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -37,7 +37,7 @@ def told(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             return page(request, 404)
         except PermissionDenied:
             return page(request, 403)
-        except (SuspiciousOperation, DisallowedModelAdminLookup):
+        except (SuspiciousOperation, DisallowedModelAdminLookup, DataError):
             return page(request, 400)
         except Refusal as refusal:
             return page(request, refusal.status, refusal.title)

@@ -35,6 +35,7 @@ HALF = "half_login"
 LOGGED_IN_AT, PREVIOUS_LOGIN = "logged_in_at", "previous_login"
 HALF_LOGIN_LONGEST = timedelta(minutes=5)
 HOME = "/console/"
+NAME_MAX = 100
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 Halfway = Callable[[HttpRequest, User], HttpResponse]
@@ -42,6 +43,13 @@ Halfway = Callable[[HttpRequest, User], HttpResponse]
 
 class StaffPasswordForm(AuthenticationForm):
     """A name and a password; to a customer it says the same as to a stranger."""
+
+    def clean_username(self) -> str:
+        """Refuse a name longer than any can be, before it is looked up or counted."""
+        name: str = self.cleaned_data["username"]
+        if len(name) > NAME_MAX:
+            raise self.get_invalid_login_error()
+        return name
 
     def confirm_login_allowed(self, user: Any) -> None:
         """Raise the error of a wrong password for whoever is not active staff."""
@@ -99,9 +107,8 @@ def code_page(request: HttpRequest, user: User) -> HttpResponse:
     if device is None:
         return HttpResponseRedirect("/console/login/setup/")
     form = CodeForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        if _right(user, device, form):
-            return _enter(request, user, device)
+    if request.method == "POST" and form.is_valid() and _right(user, device, form):
+        return _enter(request, user, device)
     return render(request, "console/login_code.html", {"form": form, "title": "One-time code"})
 
 
@@ -161,7 +168,7 @@ def _picture(address: str) -> str:
     """Draw a QR code as inline SVG without any style of its own."""
     code = segno.make(address, micro=False, error="m")
     return mark_safe(code.svg_inline(  # noqa: S308  # drawn by us, of our own text
-        omitsize=True, svgclass="qr", lineclass=None, dark="currentColor", border=2, unit=None,
+        omitsize=True, svgclass="qr", lineclass=None, border=2,
     ))
 
 

@@ -50,15 +50,15 @@ class ConsoleSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Tell whether the session is a staff member's, verified by the second factor, and not worn out."""
-        user = request.user
+        user: Any = request.user
         return bool(
-            user.is_authenticated and user.is_active and getattr(user, "is_staff", False)
+            user.is_authenticated and user.is_active and user.is_staff
             and user.is_verified() and _age(request) <= SESSION_LONGEST
         )
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Wrap a view in what every page has: the login, the actor, the scope, pages for errors."""
-        return errors.told(super().admin_view(_shown(view), cacheable))  # type: ignore[type-var]
+        return errors.told(super().admin_view(_shown(view), cacheable))
 
     def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
         """Address lists by their own names instead of by app and model."""
@@ -87,7 +87,7 @@ class ConsoleSite(AdminSite):
         }
 
     @staticmethod
-    def logout(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def logout(request: HttpRequest, extra_context: Any = None) -> Any:
         """End the session; asked for by POST alone, so that no link can do it."""
         if request.method != "POST":
             raise PermissionDenied

@@ -188,7 +188,7 @@ class KeysetChangeList(ChangeList):
         """Return the chosen filters, for the form that searches within them."""
         return [(name, value) for name, value in self.params.items() if name not in ("q", CURSOR)]
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Order by the key alone, whatever the address asks for."""
         return ["-pk"]
 
@@ -197,7 +197,8 @@ class KeysetChangeList(ChangeList):
         rows = self.queryset
         cursor = request.GET.get(CURSOR)
         if cursor:
-            rows = rows.filter(pk__lt=self.model_admin.read_key(decode_cursor(cursor)))
+            listed: Any = self.model_admin
+            rows = rows.filter(pk__lt=listed.read_key(decode_cursor(cursor)))
         found = list(rows[: self.list_per_page + 1])
         self.result_list = found[: self.list_per_page]
         last = self.result_list[-1].pk if len(found) > self.list_per_page else None

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
+from django.test import Client
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -20,7 +21,6 @@ from apps.payments import public as payments
 
 PASSWORD = "correct horse battery staple"
 SETUP = system_actor("tests")
-_operator: dict[str, UUID] = {}
 
 
 def do(command: Any, *, actor: Any = SETUP) -> dict[str, Any]:
@@ -36,6 +36,11 @@ def staff(role: str, *, with_device: bool = True) -> accounts.User:
     if with_device:
         TOTPDevice.objects.create(user=user, confirmed=True, name="test")
     return user
+
+
+def browser(**options: Any) -> Client:
+    """Give a browser at an address of its own, since logins are limited by address."""
+    return Client(REMOTE_ADDR=".".join(["10", *(str(part) for part in uuid.uuid4().bytes[:3])]), **options)
 
 
 def code_of(user: accounts.User) -> str:
