@@ -65,7 +65,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(username=username)
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]  # made by relations from above
     """Somebody who logs in: staff of the operator, or a customer. Only staff reach the console."""
 
     class Kind(models.TextChoices):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError
+
 from apps.accounts import domain, queries
 from apps.accounts.events import BeneficiaryAdded
 from apps.accounts.models import Beneficiary
@@ -53,6 +55,8 @@ def add_beneficiary(command: AddBeneficiary, context: Context) -> dict[str, Any]
         row.save(force_insert=True)
     except KeyDestroyed:
         raise Conflict(reason="the customer was erased") from None
+    except IntegrityError:  # somebody else was first, at this very moment
+        raise BeneficiaryExists from None
     customer = queries.beneficiary_data(row)["customer_id"]
     context.emit(BeneficiaryAdded(row.public_id, customer))
     context.note("beneficiary", row.public_id, customer_id=customer)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import identify_hasher
+from django.db import IntegrityError
 
 from apps.accounts import domain
 from apps.accounts.events import CustomerChanged, CustomerCreated, CustomerLoginCreated
@@ -150,7 +151,10 @@ def new_user(*, key: UUID, username: str, password_hash: str, kind: str, role: s
     if User.objects.filter(username=name).exists():
         raise NameTaken
     user = User(id=key, username=name, password=password_hash, kind=kind, role=role)
-    user.save(force_insert=True)
+    try:
+        user.save(force_insert=True)
+    except IntegrityError:  # somebody else was first, at this very moment
+        raise NameTaken from None
     return user
 
 

@@ -197,6 +197,14 @@ class TestBeneficiaries:
         assert program.send("delete", f"beneficiaries/{made.json()['id']}").status_code == 200
         assert program.get(f"customers/{customer}/beneficiaries").json()["data"] == []
 
+    def test_of_parallel_requests_for_one_iban_one_succeeds(self, program, in_threads):
+        path = f"customers/{created(program)['id']}/beneficiaries"
+        body = {"name": "Example Supplies BV", "iban": "NL91ABNA0417164300"}
+
+        answers = in_threads(lambda _: program.post(path, body).status_code, range(6))
+
+        assert sorted(answers) == [201, 409, 409, 409, 409, 409]
+
     def test_the_same_iban_twice_is_refused(self, program):
         path = f"customers/{created(program)['id']}/beneficiaries"
         body = {"name": "Example Supplies BV", "iban": "NL91ABNA0417164300"}
