@@ -88,13 +88,18 @@ class Report:
 
 
 class Findings:
-    """Collects findings while a file is read; keeps FINDINGS_MAX of them, and the lines of all errors."""
+    """Collects findings while a file is read; keeps FINDINGS_MAX of them, and counts the errors.
 
-    def __init__(self, *, soft: frozenset[str] = frozenset()) -> None:
+    `soft` codes are warnings. With `lines_kept`, the line of every error is kept as well; a check in
+    flat memory goes without.
+    """
+
+    def __init__(self, *, soft: frozenset[str] = frozenset(), lines_kept: bool = False) -> None:
         self.items: list[Finding] = []
         self.error_count = 0
         self.error_lines: set[int] = set()
         self._soft = soft
+        self._lines_kept = lines_kept
 
     def add(
         self, code: str, message: str, line: int | None = None, place: str = "", *, severity: str = "error"
@@ -103,7 +108,7 @@ class Findings:
         severity = "warning" if code in self._soft else severity
         if severity == "error":
             self.error_count += 1
-            if line is not None:
+            if line is not None and self._lines_kept:
                 self.error_lines.add(line)
         if len(self.items) < FINDINGS_MAX:
             self.items.append(Finding(code, message, line, place, severity))

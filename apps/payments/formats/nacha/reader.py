@@ -105,7 +105,7 @@ def read_nacha(source: Source, *, lenient: bool = False, custom_return_codes: bo
     Strictly, any error refuses the file whole. Leniently (for what partners send us) everything that
     can be read is, and the report says what is wrong. Raises FormatError.
     """
-    state = _State(_findings(lenient=lenient, custom_return_codes=custom_return_codes))
+    state = _State(_findings(lenient=lenient, custom_return_codes=custom_return_codes, lines_kept=True))
     header, batches, entries, batch = Record("file_header", {}), [], [], None
     for part in _checked_parts(source, state, lenient=lenient):
         if isinstance(part, Entry):
@@ -127,9 +127,9 @@ def read_nacha(source: Source, *, lenient: bool = False, custom_return_codes: bo
     )
 
 
-def _findings(*, lenient: bool, custom_return_codes: bool) -> Findings:
+def _findings(*, lenient: bool, custom_return_codes: bool, lines_kept: bool = False) -> Findings:
     soft = FORM_RULES if lenient else frozenset()
-    return Findings(soft=soft | {"return_code"} if custom_return_codes else soft)
+    return Findings(soft=soft | {"return_code"} if custom_return_codes else soft, lines_kept=lines_kept)
 
 
 def _report(state: _State) -> Report:
