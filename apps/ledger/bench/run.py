@@ -32,14 +32,14 @@ _HEAD = (
 _SINGLE = """\\set a random(1, {accounts})
 """ + _HEAD.format(
     org=f"ARRAY['{ORGANISATION}'::uuid]", keys="ARRAY[gen_random_uuid()]", kind="ARRAY['bench']", day="ARRAY['2026-11-02'::date]",
-    actor="ARRAY['system:bench']", reference="ARRAY['']", lines="ARRAY[1]", debit="ARRAY[:a::int::bigint]",
-    credit="ARRAY[(:a::int % {accounts} + 1)::bigint]", amount="ARRAY[100::bigint]", currency="ARRAY['EUR']",
+    actor="ARRAY['bench']", reference="ARRAY['']", lines="ARRAY[1]", debit="ARRAY[:a::bigint]",
+    credit="ARRAY[(:a % {accounts} + 1)::bigint]", amount="ARRAY[100::bigint]", currency="ARRAY['EUR']",
 )  # fmt: skip
 _MANY = """SELECT p.codes FROM (SELECT array_agg(gen_random_uuid()) AS keys, array_agg(a) AS debit, array_agg(a % {accounts} + 1) AS credit
     FROM (SELECT (random() * ({accounts} - 1))::bigint + 1 AS a FROM generate_series(1, {batch})) r) x, LATERAL (
 """ + _HEAD.format(
     org=f"array_fill('{ORGANISATION}'::uuid, ARRAY[{{batch}}])", keys="x.keys", kind="array_fill('bench'::text, ARRAY[{batch}])",
-    day="array_fill('2026-11-02'::date, ARRAY[{batch}])", actor="array_fill('system:bench'::text, ARRAY[{batch}])",
+    day="array_fill('2026-11-02'::date, ARRAY[{batch}])", actor="array_fill('bench'::text, ARRAY[{batch}])",
     reference="array_fill(''::text, ARRAY[{batch}])", lines="array_fill(1, ARRAY[{batch}])", debit="x.debit", credit="x.credit",
     amount="array_fill(100::bigint, ARRAY[{batch}])", currency="array_fill('EUR'::text, ARRAY[{batch}])",
 ) + ") p"  # fmt: skip
