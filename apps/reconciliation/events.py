@@ -37,6 +37,18 @@ class RunFinished(Event):
     break_count: int
 
 
+@event("reconciliation.match_made", version=1)
+@dataclass(frozen=True)
+class MatchMade(Event):
+    """A person made a match; what it does to payments and books follows."""
+
+    OBJECT: ClassVar[tuple[str, str]] = ("match", "match_id")
+
+    match_id: str
+    bank_account_id: str
+    method: str
+
+
 @event("reconciliation.break_resolved", version=1)
 @dataclass(frozen=True)
 class BreakResolved(Event):

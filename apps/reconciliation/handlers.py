@@ -1,4 +1,4 @@
-"""What payments tell changes what we expect at the bank."""
+"""What payments tell changes what we expect at the bank; what people match has its effect."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from apps.core.consumers import consumes
 from apps.core.events import StoredEvent
 from apps.core.ids import parse_public_id
 from apps.reconciliation.commands.expectations import KINDS, ExpectPayments
+from apps.reconciliation.running import apply_matches
 
 CONSUMER = "reconciliation.expect"
 
@@ -24,4 +25,13 @@ def expect(event: StoredEvent) -> None:
     execute(
         ExpectPayments(None, (payment_id,), because=str(event.id)), actor=system_actor(CONSUMER),
         key=f"{CONSUMER}:{event.id}", at=event.occurred_at,
+    )
+
+
+@consumes("reconciliation.match_made", consumer="reconciliation.apply")
+def apply(event: StoredEvent) -> None:
+    """Let a match that a person made have its effect."""
+    apply_matches(
+        parse_public_id("ban", event.payload["bank_account_id"]), actor=system_actor("reconciliation.apply"),
+        at=event.occurred_at,
     )

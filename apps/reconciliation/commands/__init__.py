@@ -5,7 +5,20 @@ from apps.reconciliation.commands.effects import ApplyMatch, RecordRefusedEffect
 from apps.reconciliation.commands.expectations import ExpectPayments
 from apps.reconciliation.commands.imports import ImportStatement
 from apps.reconciliation.commands.reconcile import Reconcile
+from apps.reconciliation.commands.resolutions import (
+    AcceptWithinTolerance,
+    AssignBreak,
+    BookBreakAsCharge,
+    BookBreakToSuspense,
+    ForceMatch,
+    MatchByHand,
+    NoteBreak,
+    UndoMatch,
+    WriteOffBreak,
+)
 
 __all__ = [
-    "AddBankAccount", "ApplyMatch", "ExpectPayments", "ImportStatement", "Reconcile", "RecordRefusedEffect",
+    "AcceptWithinTolerance", "AddBankAccount", "ApplyMatch", "AssignBreak", "BookBreakAsCharge",
+    "BookBreakToSuspense", "ExpectPayments", "ForceMatch", "ImportStatement", "MatchByHand", "NoteBreak",
+    "Reconcile", "RecordRefusedEffect", "UndoMatch", "WriteOffBreak",
 ]

@@ -18,6 +18,7 @@ from apps.reconciliation.domain.words import BreakState, MatchState, Method, Rea
 from apps.reconciliation.errors import NoSuchObject
 from apps.reconciliation.lines import content_id
 from apps.reconciliation.matching.bookings import payin_target, told
+from apps.reconciliation.matching.by_hand import forget_refused_effect
 from apps.reconciliation.matching.record import break_event
 from apps.reconciliation.models import BankAccount, Break, Expectation, Match, MatchItem, StatementLine
 
@@ -47,7 +48,8 @@ def apply_match(command: ApplyMatch, context: Context) -> dict[str, Any]:
         match.journals = _have_effect(match, account, lending(context))
     match.state = MatchState.APPLIED.value
     match.save(update_fields=["state", "journals"])
-    context.note("match", str(match.id), method=match.method, journals=match.journals)
+    forget_refused_effect(match, context)
+    context.note("match", public_id("mat", match.id), method=match.method, journals=match.journals)
     return {"match_id": str(match.id), "applied": True, "journals": match.journals}
 
 
@@ -75,7 +77,21 @@ def _have_effect(match: Match, account: BankAccount, context: Context) -> list[i
         if one.payment_id is not None:
             answer = context.run(_of_payment(match, one, latest), step=f"payment:{one.payment_id}")
             journals += [answer["journal"]] if answer.get("journal") else []
-    return journals
+    return journals + _difference(match, account, latest, context)
+
+
+def _difference(match: Match, account: BankAccount, line: StatementLine, context: Context) -> list[int]:
+    """Book what the bank's side is more or less than ours, so that cash in the books is the bank's cash."""
+    minor = match.bank_minor - match.expected_minor
+    if minor == 0:
+        return []
+    kind = payments.BookBankCharge if match.method == Method.WITHIN_TOLERANCE else payments.BookToSuspense
+    assert account.settlement_account_id is not None
+    command = kind(
+        account.organisation_id, settlement_account_id=account.settlement_account_id,
+        amount=Money(minor, match.currency), booking_date=match.day, statement_line=line_reference(line),
+    )
+    return [context.run(command, step="difference")["journal"]]
 
 
 def _of_payment(match: Match, one: Expectation, line: StatementLine) -> Command:

@@ -32,11 +32,13 @@ twin AS (  -- open lines that say the same under one of our references
 ), twin_of_ours AS (
     SELECT t.id AS line_id, e.id AS expectation_id, t.place
     FROM twin t JOIN expected e ON e.end_to_end = t.end_to_end WHERE t.twins > 1
-), booked_twin AS (  -- and lines whose twin was matched before
-    SELECT DISTINCT l.id AS line_id FROM line l
-    JOIN reconciliation_statementline m ON m.bank_account_id = %(account)s AND m.end_to_end = l.end_to_end
-        AND m.amount_minor = l.amount_minor AND m.currency = l.currency AND m.state = 'matched'
-    WHERE l.end_to_end <> ''
+), booked AS (  -- matched before; by way of an array, so that the index is used however long the history
+    SELECT m.end_to_end, m.amount_minor, m.currency FROM reconciliation_statementline m
+    WHERE m.bank_account_id = %(account)s AND m.state = 'matched' AND m.end_to_end <> ''
+        AND m.end_to_end = ANY ((SELECT array_agg(end_to_end) FROM line WHERE end_to_end <> '')::varchar[])
+), booked_twin AS (  -- lines whose twin is among them
+    SELECT DISTINCT l.id AS line_id FROM line l JOIN booked m ON m.end_to_end = l.end_to_end
+        AND m.amount_minor = l.amount_minor AND m.currency = l.currency
 ), duplicate AS (
     SELECT line_id, CASE WHEN place = 1 THEN expectation_id END AS expectation_id FROM twin_of_ours
     UNION ALL SELECT line_id, NULL FROM booked_twin

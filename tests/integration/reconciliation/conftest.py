@@ -21,3 +21,19 @@ def follow(organisation_id):
         return execute(command, actor=ACTOR, key=None, at=AT).answer
 
     return add
+
+
+@pytest.fixture
+def bank(db):
+    """Give a settlement account of this test's own."""
+    from tests.integration.reconciliation.bank import open_bank
+
+    return open_bank()
+
+
+@pytest.fixture
+def merchant(bank):
+    """Give a merchant whose payouts leave from the test's settlement account."""
+    from tests.integration.reconciliation.bank import TestMerchant
+
+    return TestMerchant()
