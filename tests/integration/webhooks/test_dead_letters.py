@@ -17,8 +17,8 @@ from apps.webhooks.commands.dead_letters import AdvanceReplay, StartReplay, Stee
 from apps.webhooks.domain.schedule import INBOX_ATTEMPTS_MAX
 from apps.webhooks.models import ReplayJob
 from tests.integration.webhooks.conftest import ACTOR, sql
+from tests.integration.webhooks.outbound import Merchant, pump
 from tests.integration.webhooks.sink import Sink
-from tests.integration.webhooks.test_deliveries import Merchant, pump
 
 
 @pytest.fixture
