@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable
+from datetime import date
 from typing import TextIO
 from uuid import UUID
 
@@ -42,6 +44,14 @@ def bank_accounts(given: str) -> list[BankAccount]:
     if not found:
         raise CommandError(f"There is no bank account {given}; `manage.py add_bank_account` adds one.")
     return found
+
+
+def day(text: str) -> date:
+    """Read a day (2026-11-24) from the command line."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("a day looks like 2026-11-24") from None
 
 
 def progress_bar(stream: TextIO) -> Callable[[int, int], None]:

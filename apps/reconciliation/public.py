@@ -12,26 +12,34 @@ from apps.accounts import public as accounts
 from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.commands import execute
+from apps.reconciliation import queries
 from apps.reconciliation.bank_formats import read_statements
-from apps.reconciliation.commands import AddBankAccount, ApplyMatch, ImportStatement, Reconcile
+from apps.reconciliation.commands import (
+    AcceptWithinTolerance,
+    AddBankAccount,
+    ApplyMatch,
+    AssignBreak,
+    BookBreakAsCharge,
+    BookBreakToSuspense,
+    CloseDay,
+    ForceMatch,
+    ImportStatement,
+    MatchByHand,
+    NoteBreak,
+    Reconcile,
+    UndoMatch,
+    WriteOffBreak,
+)
+from apps.reconciliation.domain.evidence import report_html
 from apps.reconciliation.importing.accounts import account_of
 from apps.reconciliation.importing.files import import_file
-from apps.reconciliation.models import (
-    BankAccount,
-    Break,
-    BreakEvent,
-    DayClose,
-    Expectation,
-    ReconRun,
-    Statement,
-    StatementLine,
-)
 from apps.reconciliation.running import reconcile_accounts
 
 __all__ = [
-    "AddBankAccount", "ApplyMatch", "BankAccount", "Break", "BreakEvent", "DayClose", "Expectation",
-    "ImportStatement", "ReconRun", "Reconcile", "Statement", "StatementLine", "import_file", "import_statement",
-    "observe_accounts", "reconcile", "reconcile_accounts",
+    "AcceptWithinTolerance", "AddBankAccount", "ApplyMatch", "AssignBreak", "BookBreakAsCharge",
+    "BookBreakToSuspense", "CloseDay", "ForceMatch", "ImportStatement", "MatchByHand", "NoteBreak", "Reconcile",
+    "UndoMatch", "WriteOffBreak", "import_file", "import_statement", "observe_accounts", "queries", "reconcile",
+    "reconcile_accounts", "report_html",
 ]
 
 

@@ -97,7 +97,9 @@ def catch_up_with_payments(*, actor: Actor, at: datetime) -> int:
             .filter(settlement_account_id__isnull=False).values_list("id", flat=True)
         )
         wanted = under_way - set(known.filter(payment_id__in=under_way).values_list("payment_id", flat=True))
-        still_open = set(known.filter(state="open").values_list("payment_id", flat=True))
+        still_open = {
+            key for key in known.filter(state="open").values_list("payment_id", flat=True) if key is not None
+        }
         wanted |= set(
             payments.payments(states=sorted(NEVER_COMES)).filter(id__in=still_open).values_list("id", flat=True)
         )

@@ -1,6 +1,7 @@
 """Everything that can be asked of reconciliation. One module a use case."""
 
 from apps.reconciliation.commands.bank_accounts import AddBankAccount
+from apps.reconciliation.commands.closing import CloseDay
 from apps.reconciliation.commands.effects import ApplyMatch, RecordRefusedEffect
 from apps.reconciliation.commands.expectations import ExpectPayments
 from apps.reconciliation.commands.imports import ImportStatement
@@ -19,6 +20,6 @@ from apps.reconciliation.commands.resolutions import (
 
 __all__ = [
     "AcceptWithinTolerance", "AddBankAccount", "ApplyMatch", "AssignBreak", "BookBreakAsCharge",
-    "BookBreakToSuspense", "ExpectPayments", "ForceMatch", "ImportStatement", "MatchByHand", "NoteBreak",
+    "BookBreakToSuspense", "CloseDay", "ExpectPayments", "ForceMatch", "ImportStatement", "MatchByHand", "NoteBreak",
     "Reconcile", "RecordRefusedEffect", "UndoMatch", "WriteOffBreak",
 ]

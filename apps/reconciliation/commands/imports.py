@@ -81,6 +81,7 @@ def _allow_time_to_read() -> None:
 
 def _read(kept: KeptFile, command: ImportStatement) -> tuple[StatementFile, bool]:
     """Read strictly, unless the command or every account's profile says that its bank bends the schema."""
+    assert command.organisation_id is not None
     if command.lenient:
         return read_statements(kept.path, lenient=True), True
     try:

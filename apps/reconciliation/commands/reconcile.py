@@ -85,7 +85,7 @@ def _book_what_explains_itself(
     findings: list[Finding], matched: Counter[str], context: Context
 ) -> list[Finding]:
     """Book charges and pay-ins among what nothing of ours explains; return the other findings."""
-    unexplained = [one.line_id for one in findings if one.reason == Reason.UNEXPLAINED.value]
+    unexplained = [one.line_id for one in findings if one.line_id and one.reason == Reason.UNEXPLAINED.value]
     booked: set[UUID] = set()
     for line in StatementLine.objects.filter(id__in=unexplained).order_by("id").iterator(chunk_size=500):
         method = _explains_itself(line)

@@ -133,6 +133,7 @@ def write_off_break(command: WriteOffBreak, context: Context) -> dict[str, Any]:
     if row.line_id is not None:
         return _book(command.break_id, command.organisation_id, Method.WRITE_OFF, context, command.reason)
     with tenancy.scope(tenancy.PLATFORM):
+        assert row.expectation_id is not None, "a break is about a line or an expectation"
         Expectation.objects.filter(id=row.expectation_id, state=ExpectationState.OPEN.value).update(
             state=ExpectationState.WRITTEN_OFF.value
         )
@@ -237,8 +238,8 @@ class UndoMatch(Command):
 def undo_match(command: UndoMatch, context: Context) -> dict[str, Any]:
     """Reverse and reopen. Raises PaymentsSettled, NotOpen for a match undone before, NoSuchObject."""
     with tenancy.scope(tenancy.PLATFORM):
-        match = Match.objects.filter(id=command.match_id, organisation_id=command.organisation_id).first()
-        if match is None:
+        match = Match.objects.filter(id=command.match_id).first()
+        if match is None or match.organisation_id != command.organisation_id:
             raise NoSuchObject(object="match")
         lock_account(match.bank_account_id)
         match = Match.objects.select_for_update().get(id=match.id)
@@ -271,8 +272,8 @@ def _tell_of(match: Match, context: Context) -> None:
 
 def _open_break(break_id: UUID, organisation_id: UUID | None) -> Break:
     """Lock an open break of the organisation. Raises NoSuchObject, BreakIsResolved."""
-    row = Break.objects.select_for_update().filter(id=break_id, organisation_id=organisation_id).first()
-    if row is None:
+    row = Break.objects.select_for_update().filter(id=break_id).first()
+    if row is None or row.organisation_id != organisation_id:
         raise NoSuchObject(object="break")
     if row.state != BreakState.OPEN:
         raise BreakIsResolved(resolution=row.resolution)

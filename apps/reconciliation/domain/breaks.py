@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
-
-class Subject(Protocol):
-    """What both a stored break and a finding are about."""
-
-    @property
-    def line_id(self) -> UUID | None: ...
-
-    @property
-    def expectation_id(self) -> UUID | None: ...
-
-    @property
-    def reason(self) -> str: ...
-
-
-S = TypeVar("S", bound=Subject)
-F = TypeVar("F", bound=Subject)
+S = TypeVar("S")
+F = TypeVar("F")
+About = tuple[UUID | None, UUID | None, str]
+"""The line and the expectation that a break or a finding is about, and its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +23,21 @@ class Changes(Generic[S, F]):
     kept: list[S]
 
 
-def compare(stored: Iterable[S], found: Iterable[F]) -> Changes[S, F]:
+def compare(
+    stored: Iterable[S], found: Iterable[F], *, of_stored: Callable[[S], About], of_found: Callable[[F], About]
+) -> Changes[S, F]:
     """Compare open breaks with findings. The same line and expectation are the same break.
 
     A break whose subjects changed (an expectation joined a line, say) is another break.
     """
-    by_subject = {(one.line_id, one.expectation_id): one for one in stored}
+    by_subject = {of_stored(one)[:2]: one for one in stored}
     new, changed, kept = [], [], []
     for finding in found:
-        known = by_subject.pop((finding.line_id, finding.expectation_id), None)
+        line_id, expectation_id, reason = of_found(finding)
+        known = by_subject.pop((line_id, expectation_id), None)
         if known is None:
             new.append(finding)
-        elif known.reason != finding.reason:
+        elif of_stored(known)[2] != reason:
             changed.append((known, finding))
         else:
             kept.append(known)

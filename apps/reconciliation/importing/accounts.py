@@ -16,7 +16,7 @@ from apps.reconciliation.models import BankAccount
 _BEGINNING = datetime.combine(date(1970, 1, 1), time(), UTC)
 
 
-def account_of(organisation_id: UUID | None, statement: Statement) -> BankAccount | None:
+def account_of(organisation_id: UUID, statement: Statement) -> BankAccount | None:
     """Find the account of a statement by number and currency, within the organisation.
 
     A settlement account of payments is known without having been added. None for a foreign account.
@@ -39,7 +39,7 @@ def bank_account_of_settlement(settlement_account_id: UUID) -> BankAccount | Non
     return None
 
 
-def _mirrored(organisation_id: UUID | None, number: str, currency: str) -> BankAccount | None:
+def _mirrored(organisation_id: UUID, number: str, currency: str) -> BankAccount | None:
     with tenancy.scope(tenancy.PLATFORM):
         routes = payments.settlement_accounts()
     for route in routes:

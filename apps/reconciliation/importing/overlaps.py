@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from uuid import UUID
 
 from django.db.models import F
 from django.db.models.functions import Least
@@ -35,7 +36,8 @@ def known_lines(statement: Statement, row: StatementRow, account: BankAccount) -
     others = {
         other.id: other for other in StatementRow.objects.filter(id__in=set(earlier.values()))
     }
-    same, alike = set(), set()
+    same: set[str] = set()
+    alike: set[str] = set()
     for fingerprint, statement_id in earlier.items():
         refers = bool(fingerprints[fingerprint].refs.acct_svcr)
         told_again = refers or _tell_of_the_same_time(row, others[statement_id])
@@ -56,9 +58,9 @@ def _further_occurrences(account: BankAccount, entries: list[StatementEntry]) ->
     return found
 
 
-def _earlier(account: BankAccount, fingerprints: list[str]) -> dict[str, object]:
+def _earlier(account: BankAccount, fingerprints: list[str]) -> dict[str, UUID]:
     """Map the fingerprints that are stored to the statement that holds them."""
-    found: dict[str, object] = {}
+    found: dict[str, UUID] = {}
     for start in range(0, len(fingerprints), _CHUNK):
         rows = StatementLine.objects.filter(
             bank_account_id=account.id, fingerprint__in=fingerprints[start : start + _CHUNK]

@@ -61,14 +61,14 @@ def payin_target(line: StatementLine) -> PayinTarget | None:
 
 
 def _named_accounts(text: str) -> list[Any]:
-    named = []
+    named: list[Any] = []
     for word in text.replace(",", " ").split():
         if word.startswith("acc_") and len(word) == _PUBLIC_ID_LENGTH:
             try:
                 named.append(accounts.payment_account(parse_public_id("acc", word)))
             except BadId:
                 continue
-    named += [accounts.payment_account_by_iban(iban) for iban in ibans_in(text)]
+    named.extend(accounts.payment_account_by_iban(iban) for iban in ibans_in(text))
     return [account for account in named if account is not None]
 
 

@@ -66,7 +66,7 @@ def open_sides(
         one.state != ExpectationState.OPEN for one in ours
     ):
         raise NotOpen
-    if len({row.currency for row in (*lines, *ours)}) != 1:
+    if len({line.currency for line in lines} | {one.currency for one in ours}) != 1:
         raise SumsDiffer(reason="currencies")
     return Sides(account, lines, ours)
 

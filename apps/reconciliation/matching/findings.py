@@ -140,7 +140,7 @@ def find(parameters: dict[str, Any]) -> list[Finding]:
     """Name what is left open on an account as of a day. `parameters`: account, as_of."""
     with connection.cursor() as cursor:
         cursor.execute(_SQL, {"account": parameters["account"], "as_of": parameters["as_of"]})
-        rows = [Finding(*row[:7], tuple(row[7])) for row in cursor.fetchall()]
+        rows = [Finding(*facts, candidates=tuple(candidates)) for *facts, candidates in cursor.fetchall()]
     return _one_break_each(rows)
 
 

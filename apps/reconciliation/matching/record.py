@@ -23,7 +23,11 @@ def record_breaks(account: BankAccount, findings: list[Finding], context: Contex
             reason=Reason.LATE_EFFECT.value
         )
     )
-    changes = compare(stored, _without_taken(account, findings))
+    changes = compare(
+        stored, _without_taken(account, findings),
+        of_stored=lambda row: (row.line_id, row.expectation_id, row.reason),
+        of_found=lambda one: (one.line_id, one.expectation_id, one.reason),
+    )
     # The old ones go first: a line or an expectation is in one open break at a time.
     for row in changes.gone:
         close_break(row, Resolution.EXPLAINED, context)

@@ -5,22 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.core import clock
-from apps.reconciliation.cli import bank_accounts, cli_actor, progress_bar
+from apps.reconciliation.cli import bank_accounts, cli_actor, day, progress_bar
 from apps.reconciliation.running import reconcile_accounts
-
-
-def day(text: str) -> date:
-    """Read a day (2026-11-24)."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError("a day looks like 2026-11-24") from None
 
 
 class Command(BaseCommand):

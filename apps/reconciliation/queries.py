@@ -1,0 +1,254 @@
+"""Reading reconciliation. Every function needs the platform's scope, which staff pages have."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, QuerySet, Sum
+
+from apps.core.errors import NotFound
+from apps.core.ids import public_id
+from apps.ledger import public as ledger
+from apps.payments import public as payments
+from apps.reconciliation.domain.breaks import age_bucket
+from apps.reconciliation.domain.continuity import Link, Problem, check_chain
+from apps.reconciliation.domain.words import BreakState, LineState, Proof
+from apps.reconciliation.models import (
+    BankAccount,
+    Break,
+    BreakEvent,
+    DayClose,
+    Expectation,
+    Match,
+    MatchItem,
+    ReconRun,
+    Statement,
+    StatementLine,
+)
+
+
+def bank_accounts() -> QuerySet[BankAccount]:
+    """Return the bank accounts we follow."""
+    return BankAccount.objects.order_by("role", "number", "currency")
+
+
+def open_breaks(*, bank_account_id: UUID | None = None, reason: str = "", owner: str = "") -> QuerySet[Break]:
+    """Return open breaks, oldest first, with their line and expectation."""
+    rows = Break.objects.filter(state=BreakState.OPEN.value).select_related("line", "expectation", "bank_account")
+    if bank_account_id is not None:
+        rows = rows.filter(bank_account_id=bank_account_id)
+    if reason:
+        rows = rows.filter(reason=reason)
+    if owner:
+        rows = rows.filter(owner=owner)
+    return rows.order_by("day", "id")
+
+
+def count_open_breaks() -> int:
+    """Count open breaks of every account."""
+    return Break.objects.filter(state=BreakState.OPEN.value).count()
+
+
+def breaks_by_age(today: date) -> dict[str, dict[str, int]]:
+    """Count open breaks by age bucket and reason."""
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for day, reason in Break.objects.filter(state=BreakState.OPEN.value).values_list("day", "reason"):
+        counts[age_bucket((today - day).days)][reason] += 1
+    return {bucket: dict(reasons) for bucket, reasons in counts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class BreakPage:
+    """A break with both sides, which fields differ, what was done, and candidates with their reason."""
+
+    row: Break
+    line: StatementLine | None
+    expectation: Expectation | None
+    differs: tuple[str, ...]
+    candidates: tuple[tuple[Expectation, int, str], ...]  # expectation, score of 100, why
+    history: tuple[BreakEvent, ...]
+
+
+_COMPARED = ("amount_minor", "currency", "end_to_end", "creditor_reference", "counterparty", "bank_account_id")
+
+
+def break_page(break_id: UUID) -> BreakPage:
+    """Return everything about a break. Raises NotFound."""
+    row = Break.objects.select_related("line", "expectation", "bank_account").filter(id=break_id).first()
+    if row is None:
+        raise NotFound(object="break", id=public_id("brk", break_id))
+    line, ours = row.line, row.expectation
+    differs = (
+        tuple(name for name in _COMPARED if getattr(line, name) != getattr(ours, name)) if line and ours else ()
+    )
+    return BreakPage(
+        row, line, ours, differs, _candidates(row),
+        tuple(BreakEvent.objects.filter(break_of_id=row.id).order_by("version")),
+    )
+
+
+CANDIDATES_MAX = 10
+
+
+def _candidates(row: Break) -> tuple[tuple[Expectation, int, str], ...]:
+    """Score open expectations that a line might be: proposals for a person, never matched by themselves."""
+    line = row.line
+    if line is None:
+        return ()
+    named = Expectation.objects.filter(id__in=row.detail.get("candidates", []), state="open")
+    alike = Expectation.objects.filter(
+        bank_account_id=line.bank_account_id, state="open", currency=line.currency, amount_minor=line.amount_minor
+    ).order_by("due_date", "id")[:50]
+    rated = []
+    for one in {*named, *alike}:
+        points = {
+            "same amount": 50 * (one.amount_minor == line.amount_minor),
+            "same payer": 30 * (one.counterparty is not None and one.counterparty == line.counterparty),
+            "in its time": 10 * (one.window_from <= line.booking_date <= one.window_to),
+            "same reference": 40 * bool(one.end_to_end and one.end_to_end == line.end_to_end),
+        }
+        score = min(sum(points.values()), 100)
+        if score:
+            rated.append((one, score, ", ".join(name for name, got in points.items() if got)))
+    rated.sort(key=lambda item: (-item[1], item[0].id))
+    return tuple(rated[:CANDIDATES_MAX])
+
+
+def runs(*, bank_account_id: UUID | None = None) -> QuerySet[ReconRun]:
+    """Return runs, newest first."""
+    rows = ReconRun.objects.select_related("bank_account").order_by("-at", "-id")
+    return rows.filter(bank_account_id=bank_account_id) if bank_account_id else rows
+
+
+def statements(*, bank_account_id: UUID | None = None) -> QuerySet[Statement]:
+    """Return statements, newest first."""
+    rows = Statement.objects.select_related("bank_account", "file").order_by("-day", "-id")
+    return rows.filter(bank_account_id=bank_account_id) if bank_account_id else rows
+
+
+def lines_of_statement(statement_id: UUID) -> QuerySet[StatementLine]:
+    """Return a statement's lines as the bank lists them."""
+    return StatementLine.objects.filter(statement_id=statement_id).order_by("position", "part")
+
+
+def matches_of_payment(payment_id: UUID) -> list[Match]:
+    """Return the matches that a payment is in, undone ones too."""
+    items = MatchItem.objects.filter(expectation__payment_id=payment_id)
+    return list(Match.objects.filter(id__in=items.values("match_id")).order_by("made_at", "id"))
+
+
+def chain_problems(account: BankAccount) -> list[Problem]:
+    """Check that the final statements of an account follow one another."""
+    rows = Statement.objects.filter(bank_account_id=account.id, kind="statement", page=1).order_by("day", "id")
+    return check_chain(
+        [Link(public_id("stm", r.id), r.bank_id, r.day, r.sequence, r.opening_minor, r.closing_minor) for r in rows]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DayCell:
+    """One day of one account in the matrix: green, amber or red, and the word beside the colour."""
+
+    colour: str
+    word: str
+    open_lines: int
+    breaks: int
+
+
+def matrix(*, first: date, last: date) -> dict[UUID, dict[date, DayCell]]:
+    """Return the state of each account on each day that has a statement, a break or a close."""
+    days: dict[tuple[UUID, date], dict[str, Any]] = defaultdict(dict)
+    for account, day, proof in Statement.objects.filter(day__range=(first, last), kind="statement").values_list(
+        "bank_account_id", "day", "proof"
+    ):
+        cell = days[account, day]
+        cell["proof"] = Proof.UNPROVEN if Proof.UNPROVEN in (proof, cell.get("proof")) else proof
+    for account, day, count in (
+        Break.objects.filter(state=BreakState.OPEN.value, day__range=(first, last))
+        .values_list("bank_account_id", "day").annotate(Count("id"))
+    ):
+        days[account, day]["breaks"] = count
+    for account, day, count in (
+        StatementLine.objects.filter(state=LineState.OPEN.value, booking_date__range=(first, last))
+        .values_list("bank_account_id", "booking_date").annotate(Count("id"))
+    ):
+        days[account, day]["open"] = count
+    for account, day in DayClose.objects.filter(day__range=(first, last)).values_list("bank_account_id", "day"):
+        days[account, day]["closed"] = True
+    table: dict[UUID, dict[date, DayCell]] = defaultdict(dict)
+    for (account, day), facts in sorted(days.items()):
+        table[account][day] = _cell(facts)
+    return dict(table)
+
+
+def _cell(facts: dict[str, Any]) -> DayCell:
+    breaks, open_lines = facts.get("breaks", 0), facts.get("open", 0)
+    if breaks:
+        colour, word = "red", f"{breaks} break" + ("s" if breaks > 1 else "")
+    elif facts.get("proof") == Proof.UNPROVEN:
+        colour, word = "red", "unproven"
+    elif open_lines:
+        colour, word = "amber", f"{open_lines} open"
+    elif "proof" not in facts:
+        colour, word = "amber", "no statement"
+    else:
+        colour, word = "green", "closed" if facts.get("closed") else "matched"
+    return DayCell(colour, word, open_lines, breaks)
+
+
+@dataclass(frozen=True, slots=True)
+class CashPosition:
+    """Cash in the books against the bank's closing balance, in minor units.
+
+    `drift_minor` is what open lines do not explain: zero when every cent is accounted for. `suspense_minor`
+    and the others are what still stands on accounts that should return to zero (debits positive).
+    """
+
+    account: BankAccount
+    day: date | None
+    closing_minor: int | None
+    books_minor: int
+    open_lines_minor: int
+    drift_minor: int | None
+    suspense_minor: int
+    clearing_out_minor: int
+    clearing_in_minor: int
+    receivable_minor: int
+
+
+def cash_position(account: BankAccount, as_of: date) -> CashPosition:
+    """Compare the books with the latest proven statement that is not after a day.
+
+    The books are taken effective through that statement's day. Raises NotFound for an account that the
+    books do not mirror.
+    """
+    route = next((r for r in payments.settlement_accounts() if r.id == account.settlement_account_id), None)
+    if route is None:
+        raise NotFound(object="settlement_account")
+    rows = Statement.objects.filter(
+        bank_account_id=account.id, kind="statement", day__lte=as_of, closing_minor__isnull=False
+    )
+    latest = max(rows, key=lambda r: (r.day, len(r.sequence), r.sequence), default=None)
+    day = latest.day if latest else as_of
+    still_open = StatementLine.objects.filter(
+        bank_account_id=account.id, state=LineState.OPEN.value, booking_date__lte=day
+    ).aggregate(total=Sum("amount_minor"))["total"] or 0
+
+    def debit(account_id: int) -> int:
+        return -ledger.balance_at(account_id, effective_date=day)
+
+    books, closing = debit(route.cash_id), latest.closing_minor if latest else None
+    return CashPosition(
+        account, latest.day if latest else None, closing, books, still_open,
+        None if closing is None else closing - still_open - books, debit(route.suspense_id),
+        debit(route.clearing_out_id), debit(route.clearing_in_id), debit(route.receivable_id),
+    )
+
+
+def closes(*, bank_account_id: UUID) -> QuerySet[DayClose]:
+    """Return the closed days of an account, newest first."""
+    return DayClose.objects.filter(bank_account_id=bank_account_id).order_by("-day", "-version")
