@@ -33,11 +33,23 @@ from apps.reconciliation.commands import (
 from apps.reconciliation.domain.evidence import report_html
 from apps.reconciliation.importing.accounts import account_of
 from apps.reconciliation.importing.files import import_file
+from apps.reconciliation.models import (
+    BankAccount,
+    Break,
+    BreakEvent,
+    DayClose,
+    Expectation,
+    Match,
+    ReconRun,
+    Statement,
+    StatementLine,
+)
 from apps.reconciliation.running import reconcile_accounts
 
 __all__ = [
-    "AcceptWithinTolerance", "AddBankAccount", "ApplyMatch", "AssignBreak", "BookBreakAsCharge",
-    "BookBreakToSuspense", "CloseDay", "ForceMatch", "ImportStatement", "MatchByHand", "NoteBreak", "Reconcile",
+    "AcceptWithinTolerance", "AddBankAccount", "ApplyMatch", "AssignBreak", "BankAccount", "BookBreakAsCharge",
+    "BookBreakToSuspense", "Break", "BreakEvent", "CloseDay", "DayClose", "Expectation", "ForceMatch",
+    "ImportStatement", "Match", "MatchByHand", "NoteBreak", "ReconRun", "Reconcile", "Statement", "StatementLine",
     "UndoMatch", "WriteOffBreak", "import_file", "import_statement", "observe_accounts", "queries", "reconcile",
     "reconcile_accounts", "report_html",
 ]
