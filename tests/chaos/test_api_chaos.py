@@ -15,6 +15,8 @@ from tests.chaos.platform import Platform, platform
 from tests.chaos.traffic import Counts, add_source
 
 WHOLE = pytest.mark.chaos
+# One at a time: each starts a whole platform. And none is to be cut short on a busy machine.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("chaos")]
 
 
 def token_of(running: Platform) -> str:

@@ -10,6 +10,8 @@ from tests.chaos.test_inbound_chaos import flood
 from tests.chaos.traffic import Provider, add_source, check_inbox, drained
 
 WHOLE = pytest.mark.chaos
+# One at a time: each starts a whole platform. And none is to be cut short on a busy machine.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("chaos")]
 
 
 @pytest.mark.slow
@@ -27,7 +29,7 @@ def test_a_wake_up_through_the_broker_gets_the_work_done(kind, tmp_path, verdict
             told = {f"chaos-{number}": {"n": number} for number in range(50)}
             provider = Provider(running, path, copies=2)
             provider.send(told)
-            took_s = running.wait_until(lambda: drained(running), within_s=30)
+            took_s = running.wait_until(lambda: drained(running), within_s=60)
             counts = check_inbox(running, f"broker {kind}", provider.promised, set(told))
             counts.facts["drained_s"] = round(took_s, 1)
             verdicts.append(counts)
@@ -58,7 +60,7 @@ def test_a_message_that_kills_every_worker_ends_in_the_dead_letter_queue(tmp_pat
             running.wait_until(
                 lambda: running.sql("SELECT 1 FROM core_heartbeat WHERE kind = 'worker'"), within_s=60
             )
-            running.wait_until(lambda: "bezant.dead" in started.ask("list_queues", "name"), within_s=30)
+            running.wait_until(lambda: "bezant.dead" in started.ask("list_queues", "name"), within_s=60)
             running.stop("worker")
             with Connection(started.url) as connection, connection.channel() as channel:
                 channel.basic_publish(amqp.Message(b"poison"), exchange="webhooks", routing_key="webhooks")

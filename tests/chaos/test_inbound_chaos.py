@@ -10,6 +10,8 @@ from tests.chaos.platform import platform
 from tests.chaos.traffic import Provider, add_source, check_inbox, drained, percentile
 
 WHOLE = pytest.mark.chaos
+# One at a time: each starts a whole platform. And none is to be cut short on a busy machine.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("chaos")]
 
 
 def flood(

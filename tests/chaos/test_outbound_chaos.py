@@ -19,6 +19,8 @@ from tests.chaos.traffic import Counts, percentile
 from tests.integration.webhooks.sink import Sink
 
 WHOLE = pytest.mark.chaos
+# One at a time: each starts a whole platform. And none is to be cut short on a busy machine.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("chaos")]
 IN_FLIGHT = 50
 
 _SETUP = """
