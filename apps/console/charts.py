@@ -31,6 +31,15 @@ def bars(days: Sequence[tuple[date, Money]]) -> SafeString:
     )
 
 
+def share(part: int, whole: int) -> SafeString:
+    """Draw how large a part is of a whole, as a line that fills up."""
+    wide = round(100 * part / whole, 1) if whole else 0
+    return format_html(
+        '<svg class="share" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="room" width="100" height="4"/><rect class="bar" width="{}" height="4"/></svg>', wide,
+    )
+
+
 def _bar(day: date, money: Money, left: float, step: float, tall: float, last: bool) -> SafeString:
     return format_html(
         '<g><title>{} · {}</title><rect class="hit" x="{}" y="{}" width="{}" height="{}"/>'

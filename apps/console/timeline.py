@@ -28,7 +28,7 @@ def _audit(object_id: str) -> list[TimelineItem]:
             {"reason": entry.reason, **entry.data} if entry.reason else entry.data,
             f"/console/audit/{entry.id}/",
         )
-        for entry in audit_of_object(object_id, limit=200)
+        for entry in reversed(audit_of_object(object_id, limit=200))
     ]
 
 
@@ -64,11 +64,19 @@ def _state(event: payments.PaymentEvent) -> TimelineItem:
 
 
 def _journals(object_id: str) -> list[TimelineItem]:
-    """Tell what the ledger posted and held under the object's reference."""
+    """Tell what the ledger posted and held under the object's reference.
+
+    A journal stands at the moment of the step it belongs to; when it was recorded is in its details.
+    """
+    payment_id = _payment(object_id)
+    steps = payments.events_of(payment_id) if payment_id else []
+    moments = {step.journal_seq: step.at for step in steps if step.journal_seq}
+    ordered = {ledger.Action.HOLD: steps[0].at} if steps else {}
     return [
         TimelineItem(
-            journal.recorded_at, "journal", f"journal {journal.seq}: {journal.kind}", journal.actor,
-            {"action": journal.action.name.lower(), "effective": journal.effective_date.isoformat()},
+            moments.get(journal.seq) or ordered.get(journal.action) or journal.recorded_at,
+            "journal", f"journal {journal.seq}: {journal.kind.removeprefix('ledger.')}", journal.actor,
+            {"effective": journal.effective_date, "recorded": journal.recorded_at},
             f"/console/journals/{journal.seq}/",
         )
         for journal in ledger.journals_by_reference(object_id)

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 
 from apps.accounts import public as accounts
-from apps.console import access, books, charts, masks, navigation
+from apps.console import access, badges, books, charts, masks, navigation
 from apps.console.actions import Action, OptionalReasonForm, ReasonForm, confirm, offered
 from apps.console.pages.search import place
 from apps.console.reveal import revealed_page
@@ -29,6 +29,7 @@ from apps.payments.public import (
     CancelPayment,
     DeclinePayment,
     Payment,
+    count_by_state,
     counterparty_of,
     legal_events,
     money_moved,
@@ -193,6 +194,23 @@ def _facts(found: Payment) -> dict[str, Any]:
 
 SITE.register(Payment, PaymentAdmin)
 
+TO_APPROVE = "/console/payments/?state__exact=ordered"
+
+
+def to_approve() -> int:
+    """Count the payments that wait for a second person."""
+    return Payment.objects.filter(state="ordered").count()
+
+
+badges.BADGES.append(badges.Badge("payments to approve", TO_APPROVE, "payments.approve", to_approve))
+
+
+@tile(READ)
+def to_approve_tile() -> Tile:
+    """Tell how many payments wait for a second person."""
+    count = to_approve()
+    return Tile("Payments to approve", count, TO_APPROVE, "over their organisation's limit", "busy" if count else "good")
+
 
 @tile(READ)
 def moved_tile() -> Tile | None:
@@ -230,3 +248,13 @@ def moved_panel() -> Panel | None:
         for code in sorted(sums)
     ]
     return Panel("console/moved.html", {"charts": drawn, "days": CHART_DAYS})
+
+
+@panel(READ)
+def states_panel() -> Panel | None:
+    """Count the payments ordered in the last thirty days by the state they are in."""
+    since = clock.database_now() - timedelta(days=CHART_DAYS)
+    counts = sorted(count_by_state(since).items(), key=lambda item: -item[1])
+    total = sum(number for _, number in counts)
+    rows = [(state, number, charts.share(number, total)) for state, number in counts]
+    return Panel("console/states.html", {"rows": rows, "total": total, "days": CHART_DAYS}) if rows else None

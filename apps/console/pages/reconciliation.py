@@ -31,7 +31,7 @@ from apps.reconciliation.public import (
 
 READ = "reconciliation.read"
 OPEN_BREAKS = "/console/breaks/?state__exact=open"
-DAYS, LINES_MAX = 14, 500
+DAYS, LINES_MAX = 12, 500
 _BREAK_TONES = {"open": "bad", "resolved": "good"}
 
 navigation.entry("Reconciliation", "Days", "/console/reconciliation/", permission=READ, keys="r")
@@ -253,7 +253,7 @@ def days_page(request: HttpRequest) -> HttpResponse:
     """Show the latest days of every bank account: proven, closed, with breaks, or nothing yet."""
     today = clock.database_now().date()
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
-    known = list(BankAccount.objects.order_by("number", "currency")[:100])
+    known = list(BankAccount.objects.order_by("-role", "number", "currency")[:100])
     cells = _cells(days[0])
     matrix = [(_number(one), [cells.get((one.id, day), ("", "")) for day in days]) for one in known]
     return page(request, "console/days.html", title="Reconciliation by day", days=days, matrix=matrix)
