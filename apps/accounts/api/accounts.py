@@ -66,7 +66,7 @@ class Accounts(AccountView):
         if self.own_party_id is not None:
             rows = rows.filter(party_id=self.own_party_id)
         page, links = page_by_id(request, rows)
-        return Response({"data": [queries.account_data(row) for row in page], **links})
+        return Response({"items": [queries.account_data(row) for row in page], **links})
 
     @extend_schema(
         operation_id="open_account",
@@ -248,7 +248,7 @@ class Statement(AccountView):
         )
         links = page_links(request, entries[limit - 1].cursor if len(entries) > limit else None)
         data = [_entry_data(entry, row) for entry in entries[:limit]]
-        return Response({"account_id": row.public_id, "data": data, **links})
+        return Response({"account_id": row.public_id, "items": data, **links})
 
 
 def _entry_data(entry: ledger.Entry, row: PaymentAccount) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Customers(CustomerView):
     def get(self, request: Request) -> Response:
         """List customers, newest first."""
         rows, links = page_by_id(request, queries.customers(self.organisation_id))
-        return Response({"data": [queries.customer_data(row) for row in rows], **links})
+        return Response({"items": [queries.customer_data(row) for row in rows], **links})
 
     @extend_schema(
         operation_id="create_customer",
@@ -92,7 +92,7 @@ class CustomerSearch(CustomerView):
         ((by, value),) = data.validated_data.items()
         with tenancy.scope(self.organisation_id):
             rows = queries.customers_matching(self.organisation_id, by=by, value=value)
-            return Response({"data": [queries.customer_data(row) for row in rows], "next": None})
+            return Response({"items": [queries.customer_data(row) for row in rows], "next": None})
 
 
 class Customer(CustomerView):
@@ -134,7 +134,7 @@ class Beneficiaries(CustomerView):
         """List a customer's trusted beneficiaries, newest first."""
         party = queries.customer(parse_public_id("pty", customer_id))
         rows, links = page_by_id(request, queries.beneficiaries(self.organisation_id, party_id=party.id))
-        return Response({"data": [queries.beneficiary_data(row) for row in rows], **links})
+        return Response({"items": [queries.beneficiary_data(row) for row in rows], **links})
 
     @extend_schema(
         operation_id="add_beneficiary",

@@ -97,7 +97,7 @@ class CustomerOut(serializers.Serializer[Any]):
 class CustomerPage(serializers.Serializer[Any]):
     """A page of customers, newest first."""
 
-    data = CustomerOut(many=True)  # type: ignore[assignment]
+    items = CustomerOut(many=True)
     next = serializers.CharField(allow_null=True)
 
 
@@ -121,7 +121,7 @@ class BeneficiaryOut(serializers.Serializer[Any]):
 class BeneficiaryPage(serializers.Serializer[Any]):
     """A page of beneficiaries, newest first."""
 
-    data = BeneficiaryOut(many=True)  # type: ignore[assignment]
+    items = BeneficiaryOut(many=True)
     next = serializers.CharField(allow_null=True)
 
 
@@ -130,7 +130,7 @@ class AccountIn(Shape):
 
     currency = Text(max_length=3, help_text="ISO 4217.")
     customer_id = PublicIdField("pty", required=False, allow_null=True, default=None)
-    label = Text(max_length=domain.LABEL_CHARS_MAX, required=False, allow_blank=True, default="")  # type: ignore[assignment]
+    label = Text(max_length=domain.LABEL_CHARS_MAX, required=False, allow_blank=True, default="")
 
 
 class BlockIn(Shape):
@@ -152,7 +152,7 @@ class AccountOut(serializers.Serializer[Any]):
     currency = serializers.CharField()
     status = serializers.CharField(help_text="open, blocked or closed")
     block_reason = serializers.CharField(allow_null=True)
-    label = serializers.CharField()  # type: ignore[assignment]
+    label = serializers.CharField()
     opened_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
 
@@ -160,7 +160,7 @@ class AccountOut(serializers.Serializer[Any]):
 class AccountPage(serializers.Serializer[Any]):
     """A page of payment accounts, newest first."""
 
-    data = AccountOut(many=True)  # type: ignore[assignment]
+    items = AccountOut(many=True)
     next = serializers.CharField(allow_null=True)
 
 
@@ -191,7 +191,7 @@ class StatementOut(serializers.Serializer[Any]):
     """A page of entries, in the order asked for."""
 
     account_id = serializers.CharField()
-    data = EntryOut(many=True)  # type: ignore[assignment]
+    items = EntryOut(many=True)
     next = serializers.CharField(allow_null=True)
 
 
@@ -204,4 +204,4 @@ class ProblemOut(serializers.Serializer[Any]):
     code = serializers.CharField()
     correlation_id = serializers.CharField()
     facts = serializers.DictField(required=False)
-    errors = serializers.ListField(child=serializers.DictField(), required=False)  # type: ignore[assignment]
+    errors = serializers.ListField(child=serializers.DictField(), required=False)

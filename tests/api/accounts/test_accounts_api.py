@@ -43,7 +43,7 @@ class TestOpenAccount:
 
         account = opened(program, customer_id=customer["id"], label="Savings")
 
-        listed = program.get("accounts", customer_id=customer["id"]).json()["data"]
+        listed = program.get("accounts", customer_id=customer["id"]).json()["items"]
         assert listed == [account] == [program.get(f"accounts/{account['id']}").json()]
 
     @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ class TestOpenAccount:
     )
     def test_bad_input_opens_nothing(self, program, body, status):
         assert program.post("accounts", body).status_code == status
-        assert program.get("accounts").json()["data"] == []
+        assert program.get("accounts").json()["items"] == []
 
 
 class TestStatus:
@@ -148,7 +148,7 @@ class TestStatement:
         first = program.get(f"accounts/{account}/statement", limit=2).json()
         second = program.http.get(first["next"]).json()
 
-        entries = first["data"] + second["data"]
+        entries = first["items"] + second["items"]
         assert [entry["amount"]["amount"] for entry in entries] == ["1.00", "2.00", "3.00"]
         assert [entry["balance"]["amount"] for entry in entries] == ["1.00", "3.00", "6.00"]
         assert second["next"] is None
@@ -161,7 +161,7 @@ class TestStatement:
         first = program.get(f"accounts/{account}/statement", limit=2, order="newest").json()
         second = program.http.get(first["next"]).json()
 
-        assert [entry["amount"]["amount"] for entry in first["data"] + second["data"]] == [
+        assert [entry["amount"]["amount"] for entry in first["items"] + second["items"]] == [
             "3.00",
             "2.00",
             "1.00",
@@ -181,7 +181,7 @@ class TestOtherOrganisations:
             assert program.get(f"accounts/{account}{path}").status_code == 404
         assert program.post(f"accounts/{account}/block", {"reason": "other"}).status_code == 404
         assert program.post(f"accounts/{account}/close").status_code == 404
-        assert program.get("accounts").json()["data"] == []
+        assert program.get("accounts").json()["items"] == []
 
     def test_a_customer_of_another_organisation_cannot_be_referred_to(self, program, make_organisation):
         other = Program(make_organisation().id, *SCOPES)
@@ -190,4 +190,4 @@ class TestOtherOrganisations:
         assert program.get(f"customers/{theirs}").status_code == 404
         assert program.post("accounts", {"currency": "EUR", "customer_id": theirs}).status_code == 404
         assert program.send("patch", f"customers/{theirs}", {"name": "Eve"}).status_code == 404
-        assert program.post("customers/search", {"name": "Ada"}).json()["data"] == []
+        assert program.post("customers/search", {"name": "Ada"}).json()["items"] == []

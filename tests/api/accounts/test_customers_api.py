@@ -50,7 +50,7 @@ class TestCreateCustomer:
         second = program.post("customers", ADA, key=key)
 
         assert second.json() == first.json() and second.headers["Idempotent-Replayed"] == "true"
-        assert len(program.get("customers").json()["data"]) == 1
+        assert len(program.get("customers").json()["items"]) == 1
 
     def test_another_body_under_the_same_key_is_refused(self, program):
         key = str(uuid.uuid4())
@@ -105,7 +105,7 @@ class TestCreateCustomer:
         assert answer.status_code == 422, answer.content
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert place in json.dumps(answer.json())
-        assert program.get("customers").json()["data"] == []
+        assert program.get("customers").json()["items"] == []
 
     @pytest.mark.parametrize(
         ("raw", "status"),
@@ -148,7 +148,7 @@ class TestSearchCustomers:
         told = created(program)
         created(program, name="Somebody Else", email="else@example.com", phone="+31209999999")
 
-        found = program.post("customers/search", wanted).json()["data"]
+        found = program.post("customers/search", wanted).json()["items"]
 
         assert [row["id"] for row in found] == [told["id"]]
 
@@ -158,7 +158,7 @@ class TestSearchCustomers:
     def test_a_part_finds_nothing(self, program, wanted):
         created(program)
 
-        assert program.post("customers/search", wanted).json()["data"] == []
+        assert program.post("customers/search", wanted).json()["items"] == []
 
     @pytest.mark.parametrize("wanted", [{}, {"email": "a@b.example", "name": "x"}, {"iban": "x"}])
     def test_exactly_one_member_is_asked_for(self, program, wanted):
@@ -172,7 +172,7 @@ class TestListCustomers:
         first = program.get("customers", limit=2).json()
         second = program.http.get(first["next"]).json()
 
-        assert [row["id"] for row in first["data"] + second["data"]] == made[::-1]
+        assert [row["id"] for row in first["items"] + second["items"]] == made[::-1]
         assert second["next"] is None
 
     @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ class TestBeneficiaries:
 
         assert made.status_code == 201, made.content
         assert made.json()["iban"] == "NL91ABNA0417164300"
-        assert program.get(f"customers/{customer}/beneficiaries").json()["data"] == [made.json()]
+        assert program.get(f"customers/{customer}/beneficiaries").json()["items"] == [made.json()]
         assert program.send("delete", f"beneficiaries/{made.json()['id']}").status_code == 200
-        assert program.get(f"customers/{customer}/beneficiaries").json()["data"] == []
+        assert program.get(f"customers/{customer}/beneficiaries").json()["items"] == []
 
     def test_of_parallel_requests_for_one_iban_one_succeeds(self, program, in_threads):
         path = f"customers/{created(program)['id']}/beneficiaries"

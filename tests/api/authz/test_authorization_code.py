@@ -150,7 +150,7 @@ class TestTheFlow:
 
         caller = Program.__new__(Program).use(client.redeem(code_for(person, client)).json()["access_token"])
 
-        assert [row["id"] for row in caller.get("accounts").json()["data"]] == [own["id"]]
+        assert [row["id"] for row in caller.get("accounts").json()["items"]] == [own["id"]]
         assert caller.get(f"accounts/{own['id']}/balance").status_code == 200
         assert caller.get(f"accounts/{other['id']}").status_code == 404
         assert caller.get("customers").status_code == 403
