@@ -327,25 +327,33 @@ BEGIN
     END LOOP;
     IF accepted = 0 THEN RETURN; END IF;
 
-    -- A key that another call claimed meanwhile, for other accounts, is the one thing that cannot
-    -- be decided here: the whole call is to be repeated, and will then find the key.
-    INSERT INTO idempotency (key, seq) SELECT w.key, w.seq FROM unnest(heads) w WHERE w.seq IS NOT NULL ON CONFLICT (key) DO NOTHING;
-    GET DIAGNOSTICS written = ROW_COUNT;
-    IF written <> accepted THEN
-        RAISE EXCEPTION 'an idempotency key is in use by another call' USING ERRCODE = 'serialization_failure';
-    END IF;
     IF held_max > 0 THEN
         PERFORM expire_holds(at_time, now_at, ids, coalesce(array_remove(p_hold, NULL), '{}'));
     END IF;
-    INSERT INTO journal SELECT w.* FROM unnest(heads) w WHERE w.seq IS NOT NULL;
-    INSERT INTO posting SELECT w.* FROM unnest(lines) w WHERE w.seq IS NOT NULL;
+    -- One statement writes everything: starting a statement costs more than a row.
+    WITH claimed AS (
+        INSERT INTO idempotency (key, seq) SELECT w.key, w.seq FROM unnest(heads) w WHERE w.seq IS NOT NULL
+        ON CONFLICT (key) DO NOTHING RETURNING 1
+    ), journals AS (
+        INSERT INTO journal SELECT w.* FROM unnest(heads) w WHERE w.seq IS NOT NULL
+    ), postings AS (
+        INSERT INTO posting SELECT w.* FROM unnest(lines) w WHERE w.seq IS NOT NULL
+    ), balances AS (
+        UPDATE balance SET posted = po[width_bucket(account_id, ids)], held = he[width_bucket(account_id, ids)],
+                           version = ve[width_bucket(account_id, ids)], recorded_at = now_at
+         WHERE account_id = ANY(ids)
+           AND (version <> ve[width_bucket(account_id, ids)] OR held <> he[width_bucket(account_id, ids)])
+    )
+    SELECT count(*) INTO written FROM claimed;
+    -- A key that another call claimed meanwhile, for other accounts, is the one thing that could
+    -- not be decided above: the whole call is to be repeated, and will then find the key.
+    IF written <> accepted THEN
+        RAISE EXCEPTION 'an idempotency key is in use by another call' USING ERRCODE = 'serialization_failure';
+    END IF;
     IF p_action IS NOT NULL THEN
         PERFORM write_holds(codes, seqs, p_action, p_organisation, p_hold_account, p_hold_counter, p_hold_expires,
                             p_reference, iself, idelta, p_lines, p_amount);
         PERFORM write_reversed(p_line_reverses, p_amount, oi, oseq);
     END IF;
-    UPDATE balance SET posted = po[width_bucket(account_id, ids)], held = he[width_bucket(account_id, ids)],
-                       version = ve[width_bucket(account_id, ids)], recorded_at = now_at
-     WHERE account_id = ANY(ids) AND (version <> ve[width_bucket(account_id, ids)] OR held <> he[width_bucket(account_id, ids)]);
 END $$;
 GRANT EXECUTE ON FUNCTION ledger.post TO bezant_app;
