@@ -130,7 +130,7 @@ class AccountIn(Shape):
 
     currency = Text(max_length=3, help_text="ISO 4217.")
     customer_id = PublicIdField("pty", required=False, allow_null=True, default=None)
-    label = Text(max_length=domain.LABEL_CHARS_MAX, required=False, allow_blank=True, default="")
+    label = Text(max_length=domain.LABEL_CHARS_MAX, required=False, allow_blank=True, default="")  # type: ignore[assignment]  # a field named as DRF names an attribute
 
 
 class BlockIn(Shape):
@@ -152,7 +152,7 @@ class AccountOut(serializers.Serializer[Any]):
     currency = serializers.CharField()
     status = serializers.CharField(help_text="open, blocked or closed")
     block_reason = serializers.CharField(allow_null=True)
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field named as DRF names an attribute
     opened_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
 
@@ -204,4 +204,4 @@ class ProblemOut(serializers.Serializer[Any]):
     code = serializers.CharField()
     correlation_id = serializers.CharField()
     facts = serializers.DictField(required=False)
-    errors = serializers.ListField(child=serializers.DictField(), required=False)
+    errors = serializers.ListField(child=serializers.DictField(), required=False)  # type: ignore[assignment]  # a field named as DRF names an attribute

@@ -66,7 +66,8 @@ class Command(BaseCommand):
     def _rotate(self, *, resume: bool) -> dict[str, Any]:
         version = provider().current_version() if resume else provider().rotate()
         self._say(f"Version {version} of the key encryption key is in use.")
-        rewrapped, damaged = rewrap_signing_keys(), []
+        rewrapped = rewrap_signing_keys()
+        damaged: list[Any] = []
         for progress in rewrap_subject_keys():
             rewrapped += progress.done
             damaged += progress.damaged
