@@ -1,6 +1,6 @@
 """Makes statement lines and expectations from a seed, and writes down what is true of them.
 
-The same seed and size give the same rows. Every kind of match and every kind of break is planted;
+The same seed and size give the same rows; `order` is the order they are stored in. Every kind of match and every kind of break is planted;
 payers, days and amounts recur, as they do at a bank.
 """
 
@@ -66,8 +66,8 @@ class World:
 class Generator:
     """Plants units, each a match or a break, until there are enough lines."""
 
-    def __init__(self, *, seed: int, size: int, noise: float) -> None:
-        self.dice = random.Random(seed)
+    def __init__(self, *, seed: int, size: int, noise: float, order: int = 0) -> None:
+        self.dice, self.order = random.Random(seed), random.Random(order)
         self.seed, self.size, self.noise = seed, size, noise
         self.world = World()
         self.number = 0
@@ -94,8 +94,8 @@ class Generator:
         while len(self.world.expected) < self.size:
             self._not_due_yet()
         # They are stored in no particular order, as if files had come in any.
-        self.dice.shuffle(self.world.lines)
-        self.dice.shuffle(self.world.expected)
+        self.order.shuffle(self.world.lines)
+        self.order.shuffle(self.world.expected)
         return self.world
 
     def _name(self, kind: str) -> str:
@@ -210,8 +210,10 @@ class Generator:
         self.world.reasons[theirs.id] = "currency"
 
     def _wrong_reference(self) -> None:
-        theirs, _ = self._pair(end_to_end=self._name("D"))
+        theirs, ours = self._pair(end_to_end=self._name("D"))
         theirs.end_to_end = self._name("WRONG")
+        # Of a payer of its own: beside another payment of the same amount it would truly be ambiguous.
+        theirs.payer = ours.payer = self._own_payer()
         self.world.reasons[theirs.id] = "data"
 
     def _wrong_direction(self) -> None:
@@ -230,7 +232,7 @@ class Generator:
         self.world.reasons[theirs.id] = self.world.reasons[again.id] = "duplicate"
 
     def _ambiguous(self) -> None:
-        amount, due, payer = self._amount(), self._due(), self._payer()
+        amount, due, payer = self._amount(), self._due(), self._own_payer()
         for _ in range(2):
             self._expect(amount, due, payer=payer)
             theirs = self._line(amount, self._late(due), payer=payer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,9 +53,9 @@ class Place:
     statement_id: UUID
 
 
-def measure(*, lines: int, seed: int, noise: float) -> dict[str, Any]:
+def measure(*, lines: int, seed: int, noise: float, order: int = 0) -> dict[str, Any]:
     """Measure one run over a made-up account, in a transaction that is rolled back."""
-    world = Generator(seed=seed, size=lines, noise=noise).make()
+    world = Generator(seed=seed, size=lines, noise=noise, order=order).make()
     with db.new_transaction():
         tenancy.switch(tenancy.PLATFORM)
         try:
@@ -102,6 +103,10 @@ def judge(world: World, account_id: UUID) -> dict[str, Any]:
         "planted_breaks": len(world.reasons),
         "wrong_reasons": sum(1 for key, reason in world.reasons.items() if told.get(key) != reason),
         "other_breaks": len(set(told) - set(world.reasons)),
+        "result_sha256": hashlib.sha256(repr((
+            sorted((str(match), sorted(map(str, members))) for match, members in made.items()),
+            sorted((str(key), reason) for key, reason in told.items()),
+        )).encode()).hexdigest(),
     }
 
 

@@ -10,9 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from django.db.models import F
-from django.db.models.functions import Least
-
 from apps.reconciliation.bank_formats import Statement, StatementEntry
 from apps.reconciliation.domain.words import Proof
 from apps.reconciliation.models import BankAccount, StatementLine
@@ -102,13 +99,13 @@ def store_lines(lines: list[StatementLine], row: StatementRow, *, same: frozense
     )
     if not same:
         return
-    known = StatementLine.objects.filter(bank_account_id=row.bank_account_id, fingerprint__in=same)
-    known.filter(statement__kind=row.kind).update(statement_id=Least(F("statement_id"), row.id))
-    if row.kind == "statement":
-        for line in lines:
-            if line.fingerprint in same:
-                StatementLine.objects.filter(
-                    bank_account_id=row.bank_account_id, fingerprint=line.fingerprint, part=line.part
-                ).exclude(statement__kind=row.kind).update(
-                    statement_id=row.id, position=line.position, state=line.state
-                )
+    for line in lines:
+        if line.fingerprint not in same:
+            continue
+        known = StatementLine.objects.filter(
+            bank_account_id=row.bank_account_id, fingerprint=line.fingerprint, part=line.part
+        )
+        here = {"statement_id": row.id, "position": line.position}
+        known.filter(statement__kind=row.kind, statement_id__gt=row.id).update(**here)
+        if row.kind == "statement":
+            known.exclude(statement__kind=row.kind).update(**here, state=line.state)
