@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from apps.accounts import queries
 from apps.accounts.api import serializers as shapes
-from apps.accounts.api.described import ACCOUNT_EXAMPLE, IDEMPOTENT, PAGED, answers
+from apps.accounts.api.described import ACCOUNT_EXAMPLE
 from apps.accounts.commands import (
     BlockPaymentAccount,
     ClosePaymentAccount,
@@ -24,6 +24,7 @@ from apps.core import clock
 from apps.core.commands import Command
 from apps.core.errors import Invalid, NotFound
 from apps.core.http.api import ApiView, money_data
+from apps.core.http.described import IDEMPOTENT, PAGED, answers
 from apps.core.http.pages import decode_cursor, limit_of, page_by_id, page_links
 from apps.core.ids import parse_public_id
 from apps.core.money import Money

@@ -13,14 +13,12 @@ from apps.accounts.api import serializers as shapes
 from apps.accounts.api.described import (
     BENEFICIARY_EXAMPLE,
     CUSTOMER_EXAMPLE,
-    IDEMPOTENT,
-    PAGED,
     SEARCH_EXAMPLE,
-    answers,
 )
 from apps.accounts.commands import AddBeneficiary, ChangeCustomer, CreateCustomer, RemoveBeneficiary
 from apps.core import tenancy
 from apps.core.http.api import ApiView
+from apps.core.http.described import IDEMPOTENT, PAGED, answers
 from apps.core.http.pages import page_by_id
 from apps.core.ids import parse_public_id
 

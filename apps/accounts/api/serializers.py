@@ -193,15 +193,3 @@ class StatementOut(serializers.Serializer[Any]):
     account_id = serializers.CharField()
     items = EntryOut(many=True)
     next = serializers.CharField(allow_null=True)
-
-
-class ProblemOut(serializers.Serializer[Any]):
-    """An error (RFC 9457)."""
-
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    code = serializers.CharField()
-    correlation_id = serializers.CharField()
-    facts = serializers.DictField(required=False)
-    errors = serializers.ListField(child=serializers.DictField(), required=False)  # type: ignore[assignment]  # a field named as DRF names an attribute

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from apps.core.errors import Invalid
 from apps.core.http.api import ApiView
+from apps.core.http.described import IDEMPOTENT, PAGED, answers
 from apps.core.http.pages import page_by_id
 from apps.core.ids import parse_public_id
 from apps.payments import queries
@@ -27,19 +28,6 @@ from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.representation import payment_data
 
 READ_WRITE = {"GET": "payments.read", "POST": "payments.write"}
-IDEMPOTENT = [
-    OpenApiParameter(
-        "Idempotency-Key",
-        str,
-        OpenApiParameter.HEADER,
-        required=True,
-        description="1 to 255 visible characters; the same key and body give the first answer again.",
-    )
-]
-PAGED = [
-    OpenApiParameter("limit", int, description="1 to 200, by default 50."),
-    OpenApiParameter("cursor", str, description="From the `next` of the page before."),
-]
 _TRANSFER = OpenApiExample(
     "A transfer",
     {
@@ -71,7 +59,7 @@ class Payments(ApiView):
 
     @extend_schema(
         operation_id="list_payments",
-        responses=shapes.PaymentPageSerializer,
+        responses=answers(shapes.PaymentPageSerializer, 400, 404, 422),
         tags=["payments"],
         parameters=[
             *PAGED,
@@ -95,7 +83,7 @@ class Payments(ApiView):
         operation_id="create_payment",
         tags=["payments"],
         request=shapes.OrderSerializer,
-        responses={201: shapes.PaymentSerializer},
+        responses=answers(shapes.PaymentSerializer, 400, 404, 409, 422, status=201),
         parameters=IDEMPOTENT,
         examples=[_TRANSFER, _PAYOUT],
     )
@@ -124,7 +112,11 @@ class OnePayment(ApiView):
 
     scopes = READ_WRITE
 
-    @extend_schema(operation_id="get_payment", responses=shapes.PaymentSerializer, tags=["payments"])
+    @extend_schema(
+        operation_id="get_payment",
+        responses=answers(shapes.PaymentSerializer, 400, 404, 409, 422),
+        tags=["payments"],
+    )
     def get(self, request: Request, payment_id: str) -> Response:
         """Show a payment."""
         return Response(payment_data(queries.payment(parse_public_id("pay", payment_id))))
@@ -136,7 +128,9 @@ class PaymentEvents(ApiView):
     scopes = READ_WRITE
 
     @extend_schema(
-        operation_id="list_payment_events", responses=shapes.PaymentEventsSerializer, tags=["payments"]
+        operation_id="list_payment_events",
+        responses=answers(shapes.PaymentEventsSerializer, 404),
+        tags=["payments"],
     )
     def get(self, request: Request, payment_id: str) -> Response:
         """List a payment's events in order, with the journal that each step posted."""
@@ -166,7 +160,7 @@ class ApproveOne(ApiView):
     @extend_schema(
         operation_id="approve_payment",
         request=None,
-        responses=shapes.PaymentSerializer,
+        responses=answers(shapes.PaymentSerializer, 400, 404, 409, 422),
         parameters=IDEMPOTENT,
         tags=["payments"],
     )
@@ -184,7 +178,7 @@ class DeclineOne(ApiView):
     @extend_schema(
         operation_id="decline_payment",
         request=shapes.ReasonSerializer,
-        responses=shapes.PaymentSerializer,
+        responses=answers(shapes.PaymentSerializer, 400, 404, 409, 422),
         parameters=IDEMPOTENT,
         tags=["payments"],
     )
@@ -203,7 +197,7 @@ class CancelOne(ApiView):
     @extend_schema(
         operation_id="cancel_payment",
         request=shapes.ReasonSerializer,
-        responses=shapes.PaymentSerializer,
+        responses=answers(shapes.PaymentSerializer, 400, 404, 409, 422),
         parameters=IDEMPOTENT,
         tags=["payments"],
     )
@@ -221,7 +215,7 @@ class PaymentRefunds(ApiView):
 
     @extend_schema(
         operation_id="list_payment_refunds",
-        responses=shapes.PaymentPageSerializer,
+        responses=answers(shapes.PaymentPageSerializer, 400, 404, 422),
         parameters=PAGED,
         tags=["refunds"],
     )
@@ -233,7 +227,7 @@ class PaymentRefunds(ApiView):
     @extend_schema(
         operation_id="create_refund",
         request=shapes.RefundOrderSerializer,
-        responses={201: shapes.PaymentSerializer},
+        responses=answers(shapes.PaymentSerializer, 400, 404, 409, 422, status=201),
         parameters=IDEMPOTENT,
         tags=["refunds"],
     )
@@ -254,7 +248,7 @@ class Refunds(ApiView):
 
     @extend_schema(
         operation_id="list_refunds",
-        responses=shapes.PaymentPageSerializer,
+        responses=answers(shapes.PaymentPageSerializer, 400, 404, 422),
         parameters=PAGED,
         tags=["refunds"],
     )
