@@ -1,0 +1,62 @@
+"""The ledger's process: it follows, seals and expires by itself, and stops when told."""
+
+import datetime as dt
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from apps.core import clock
+from apps.ledger import process, sealing
+from apps.ledger import public as ledger
+
+from .conftest import Book
+
+
+def test_it_keeps_up_and_stops(
+    funded: Book, owner_sql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.LEDGER_ANCHOR_FILE = tmp_path / "anchor.jsonl"
+    monkeypatch.setattr(process, "SEAL_EVERY_S", 0.05)
+    past = clock.database_now() - dt.timedelta(hours=2)
+    hold = funded.hold("alice", 5, expires_at=past + dt.timedelta(hours=1), at=past)
+    posted = funded.post(("cash", "alice", 7))
+    stop = threading.Event()
+
+    def work() -> None:
+        try:
+            process.run_ledger(stop)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            done = owner_sql("SELECT 1 FROM ledger.seal_leaf WHERE seq = %s", [posted.seq])
+            with funded.scope():
+                released = ledger.hold(hold.id).remaining_minor == 0
+                followed = ledger.rollup(funded["alice"]) == 1007
+            if done and released and followed and sealing.anchored():
+                break
+            time.sleep(0.05)
+        assert done and released and followed and sealing.anchored()
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_lag_is_seconds_not_minutes(funded: Book) -> None:
+    """A journal is under a seal at the first or second look, whatever was drawn before it."""
+    posted = funded.post(("cash", "alice", 1))
+    with sealing.connect_sealer() as sealer:
+        sealing.seal_all(sealer)
+        found = sealer.execute(
+            "SELECT count(*) FROM ledger.seal_leaf WHERE seq = %s", [posted.seq]
+        ).fetchone()
+    assert found == (1,)
