@@ -15,7 +15,7 @@ from apps.reconciliation.domain.references import account_number
 from apps.reconciliation.domain.words import AccountRole
 from apps.reconciliation.models import BankAccount
 
-_NUMBER = re.compile(r"[A-Z0-9]{4,40}")
+_NUMBER = re.compile(r"[A-Z0-9][A-Z0-9/.,:-]{0,39}")
 DAYS_MAX = 60
 
 

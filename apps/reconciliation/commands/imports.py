@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -61,7 +62,7 @@ def import_statement(command: ImportStatement, context: Context) -> dict[str, An
         size_bytes=kept.size_bytes, lenient=lenient, received_at=context.at,
         findings=[finding.as_dict() for finding in parsed.findings[:FINDINGS_KEPT]],
     )
-    rows = [_import_one(statement, file, context) for statement in parsed.statements]
+    rows = [_import_one(one, page, file, context) for one, page in _number_repeats(parsed.statements)]
     rows.sort(key=lambda row: (row.day, row.id))
     context.note(
         "statement_file", file.sha256, format=file.format, statements=len(rows),
@@ -97,7 +98,21 @@ def _read(kept: KeptFile, command: ImportStatement) -> tuple[StatementFile, bool
         raise
 
 
-def _import_one(statement: Statement, file: FileRow, context: Context) -> StatementRow:
+def _number_repeats(statements: tuple[Statement, ...]) -> list[tuple[Statement, int]]:
+    """Number statements of one file that carry the same name, as parts of a day: 1, 2, …
+
+    Some banks put several messages of one number into a file, each with balances of its own.
+    """
+    seen: Counter[tuple[Any, ...]] = Counter()
+    numbered = []
+    for one in statements:
+        name = (one.account, one.currency, one.kind, one.id, one.sequence, one.page, statement_day(one))
+        seen[name] += 1
+        numbered.append((one, one.page + seen[name] - 1))
+    return numbered
+
+
+def _import_one(statement: Statement, page: int, file: FileRow, context: Context) -> StatementRow:
     account = account_of(file.organisation_id, statement)
     if account is None:
         raise UnknownBankAccount(
@@ -107,7 +122,7 @@ def _import_one(statement: Statement, file: FileRow, context: Context) -> Statem
     if day is None:
         raise FormatError("undated", "Nothing in the statement says which day it is of.", statement.line, "Stmt")
     _refuse_future(statement, day, context.at.date())
-    row = _statement_row(statement, account, file, day, context)
+    row = _statement_row(statement, page, account, file, day, context)
     _refuse_duplicate(row)
     _add_lines(statement, row, account, file)
     context.emit(
@@ -129,16 +144,16 @@ def _refuse_future(statement: Statement, day: date, today: date) -> None:
 
 
 def _statement_row(
-    statement: Statement, account: BankAccount, file: FileRow, day: date, context: Context
+    statement: Statement, page: int, account: BankAccount, file: FileRow, day: date, context: Context
 ) -> StatementRow:
     proof = statement.proof
     amounts = [entry.amount.minor for entry in statement.entries]
-    key = (statement.kind, statement.id, statement.sequence, str(statement.page),
+    key = (statement.kind, statement.id, statement.sequence, str(page),
            str(statement.from_date or ""), str(statement.to_date or ""))
     return StatementRow(
         id=content_id(day, str(account.id), *key), organisation_id=file.organisation_id,
         bank_account_id=account.id, file_id=file.id, bank_id=statement.id[:140], kind=statement.kind,
-        sequence=statement.sequence[:40], page=statement.page, from_date=statement.from_date,
+        sequence=statement.sequence[:40], page=page, from_date=statement.from_date,
         to_date=statement.to_date, day=day, currency=statement.currency,
         opening_minor=_minor(statement.opening, account), closing_minor=_minor(statement.closing, account),
         booked_minor=proof.booked.minor if proof.booked else None, entry_count=len(amounts),
