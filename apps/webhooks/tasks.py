@@ -8,6 +8,9 @@ from celery import shared_task
 
 WORK_S = 5.0
 LINGER_S = 1.0
+# A pump that has deliveries in the air goes on as long as there is work, since it must wait for the
+# slowest of them when it ends; then it leaves its place to the next one first.
+PUMP_S, PUMP_LIMIT_S = 300.0, 360
 
 
 @shared_task(name="webhooks.work_inbox", queue="webhooks")
@@ -18,20 +21,25 @@ def work_inbox(**_: Any) -> None:
     from apps.webhooks import inbox
     from apps.webhooks.slots import slot
 
-    with slot("inbox") as free:
-        if free:
+    with slot("inbox") as place:
+        if place:
             inbox.work(work_s=WORK_S, linger_s=LINGER_S, lease_s=settings.WEBHOOK_LEASE_S)
 
 
-@shared_task(name="webhooks.send_deliveries", queue="webhooks")
+@shared_task(
+    name="webhooks.send_deliveries",
+    queue="webhooks",
+    time_limit=PUMP_LIMIT_S,
+    soft_time_limit=PUMP_LIMIT_S - 20,
+)
 def send_deliveries(**_: Any) -> None:
     """Send deliveries that are due."""
     from apps.webhooks.sending.pump import pump_from_settings
     from apps.webhooks.slots import slot
 
-    with slot("deliveries") as free:
-        if free:
-            pump_from_settings(work_s=WORK_S, linger_s=LINGER_S).run()
+    with slot("deliveries") as place:
+        if place:
+            pump_from_settings(work_s=PUMP_S, linger_s=LINGER_S, on_winding_down=place.leave).run()
 
 
 @shared_task(name="webhooks.advance_replays", queue="webhooks")
@@ -40,8 +48,8 @@ def advance_replays(**_: Any) -> None:
     from apps.webhooks import replays
     from apps.webhooks.slots import slot
 
-    with slot("replays") as free:
-        if free:
+    with slot("replays") as place:
+        if place:
             replays.work(work_s=WORK_S)
 
 
@@ -59,6 +67,6 @@ def reconcile_sources(**_: Any) -> None:
     from apps.webhooks import reconcilers
     from apps.webhooks.slots import slot
 
-    with slot("reconcilers") as free:
-        if free:
+    with slot("reconcilers") as place:
+        if place:
             reconcilers.reconcile_all()

@@ -22,23 +22,14 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("chaos")]
 def token_of(running: Platform) -> str:
     """Make an organisation with an API client and return a token of its."""
     return running.manage(
-        "import secrets\nfrom datetime import timedelta\nfrom apps.core import clock, ids, tenancy\n"
-        "from apps.accounts.models import Organisation\nfrom apps.authz.models import AccessToken, Application\n"
-        "at = clock.database_now()\nkey = ids.uuid7(at)\n"
-        "with tenancy.scope(key):\n"
-        "    Organisation.objects.create(id=key, name='Chaos', kind='merchant', country='NL', created_at=at)\n"
-        "with tenancy.scope(tenancy.PLATFORM):\n"
-        "    fields = {field.name for field in Application._meta.get_fields()}\n"
-        "    client = Application(name='chaos', client_type='confidential', authorization_grant_type='client-credentials',"
-        " organisation_id=key, **({'id': ids.uuid7(at)} if Application._meta.pk.get_internal_type() == 'UUIDField' else {}))\n"
-        "    if 'grant_types' in fields: client.grant_types = ['client-credentials']\n"
-        "    if 'allowed_scopes' in fields: client.allowed_scopes = ['webhooks.read', 'webhooks.write']\n"
-        "    if 'created_by' in fields: client.created_by = 'tests'\n"
-        "    client.save()\n"
-        "    secret = secrets.token_urlsafe(32)\n"
-        "    AccessToken.objects.create(token=secret, application=client, expires=at + timedelta(hours=1),"
-        " scope='webhooks.read webhooks.write')\n"
-        "print(secret)"
+        "from django.test.utils import setup_test_environment\n"
+        "setup_test_environment()\n"
+        "from apps.core.ids import parse_public_id\n"
+        "from apps.accounts import public as accounts\n"
+        "from tests.callers import register, token_for\n"
+        "from tests.factories import do\n"
+        "key = parse_public_id('org', do(accounts.OpenOrganisation(None, 'Chaos', 'NL'))['id'])\n"
+        "print(token_for(*register(key, 'webhooks.read', 'webhooks.write')))"
     )
 
 

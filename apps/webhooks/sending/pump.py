@@ -43,6 +43,7 @@ class Pump:
     linger_s: float
     claimer: Claimer = field(default_factory=Claimer)
     in_flight_max: int = IN_FLIGHT_MAX
+    on_winding_down: Callable[[], None] = lambda: None
     done: int = 0
     _results: list[Result] = field(default_factory=list)
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
@@ -60,7 +61,12 @@ class Pump:
         ends, quiet_until, pause_s = time.monotonic() + self.work_s, 0.0, PAUSE_MIN_S
         async with self.sender:
             while True:
-                claimed = await self._claim() if time.monotonic() < ends else 0
+                if time.monotonic() < ends:
+                    claimed = await self._claim()
+                else:
+                    # Nothing more is claimed; what is in the air is waited for, and others go on meanwhile.
+                    claimed = 0
+                    self.on_winding_down()
                 if claimed:
                     quiet_until, pause_s = time.monotonic() + self.linger_s, PAUSE_MIN_S
                 elif not self._sending and time.monotonic() >= min(quiet_until, ends):

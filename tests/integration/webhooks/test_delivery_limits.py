@@ -22,6 +22,7 @@ from apps.webhooks.commands.endpoints import (
 from apps.webhooks.domain.schedule import DELIVERY_ATTEMPTS_MAX
 from apps.webhooks.sending.claiming import Claimer
 from apps.webhooks.sending.recording import record
+from apps.webhooks.slots import slot
 from tests.integration.webhooks.conftest import sql
 from tests.integration.webhooks.outbound import Merchant, make_due, pump
 from tests.integration.webhooks.sink import Sink
@@ -99,6 +100,29 @@ class TestLimits:
         well = [one for one in sink.received if one.path == "/well"]
         assert len(well) == 50
         assert time.monotonic() - started < 20
+
+    def test_a_pump_that_winds_down_makes_room_before_it_waits_for_the_slowest(self, merchant, sink):
+        import asyncio
+
+        async def slow(_):
+            await asyncio.sleep(3)
+            return web.Response(status=200)
+
+        sink.answer = slow
+        merchant.endpoint(sink.url)
+        merchant.publish()
+        started, left_after = time.monotonic(), []
+
+        with slot("deliveries") as place:
+            pump(
+                work_s=0.5,
+                on_winding_down=lambda: (place.leave(), left_after.append(time.monotonic() - started)),
+            )
+
+        assert left_after[0] < 2.5
+        assert merchant.delivery().status == "delivered"
+        with slot("deliveries") as again:
+            assert again is not None
 
     def test_the_breaker_opens_and_lets_single_probes_through(self, merchant, sink):
         sink.answer = lambda _: 500
