@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from apps.payments.formats import (
-    FormatError,
-    OpenedLine,
-    References,
-    Statement,
-    StatementEntry,
-    StatementFile,
-    open_entry,
-    read_statements,
-)
+from apps.payments.public import formats
+
+FormatError = formats.FormatError
+OpenedLine = formats.OpenedLine
+References = formats.References
+Statement = formats.Statement
+StatementEntry = formats.StatementEntry
+StatementFile = formats.StatementFile
+open_entry = formats.open_entry
+read_statements = formats.read_statements
 
 __all__ = [
     "FormatError",
