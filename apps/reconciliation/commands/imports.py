@@ -99,7 +99,7 @@ def _read(kept: KeptFile, command: ImportStatement) -> tuple[StatementFile, bool
 
 
 def _number_repeats(statements: tuple[Statement, ...]) -> list[tuple[Statement, int]]:
-    """Number statements of one file that carry the same name, as parts of a day: 1, 2, …
+    """Number statements of one file that carry the same name, as parts of a day.
 
     Some banks put several messages of one number into a file, each with balances of its own.
     """

@@ -140,8 +140,13 @@ def find(parameters: dict[str, Any]) -> list[Finding]:
     """Name what is left open on an account as of a day. `parameters`: account, as_of."""
     with connection.cursor() as cursor:
         cursor.execute(_SQL, {"account": parameters["account"], "as_of": parameters["as_of"]})
-        rows = [Finding(*facts, candidates=tuple(candidates)) for *facts, candidates in cursor.fetchall()]
+        rows = [_finding(row) for row in cursor.fetchall()]
     return _one_break_each(rows)
+
+
+def _finding(row: tuple[Any, ...]) -> Finding:
+    line_id, expectation_id, owner_id, reason, day, difference_minor, currency, candidates = row
+    return Finding(line_id, expectation_id, owner_id, reason, day, difference_minor, currency, tuple(candidates))
 
 
 def _one_break_each(rows: list[Finding]) -> list[Finding]:
