@@ -7,93 +7,107 @@ from apps.core.migration_ops import isolate, sql_file
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         sql_file(__file__, "foundation.sql"),
         migrations.CreateModel(
-            name='ConsumerCursor',
+            name="ConsumerCursor",
             fields=[
-                ('consumer', models.CharField(max_length=100, primary_key=True, serialize=False)),
-                ('xid', models.BigIntegerField(default=0)),
-                ('seq', models.BigIntegerField(default=0)),
-                ('failing_event_id', models.UUIDField(null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('retry_at', models.DateTimeField(null=True)),
-                ('last_error', models.CharField(default='', max_length=300)),
-                ('moved_at', models.DateTimeField(auto_now=True)),
+                ("consumer", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("xid", models.BigIntegerField(default=0)),
+                ("seq", models.BigIntegerField(default=0)),
+                ("failing_event_id", models.UUIDField(null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("retry_at", models.DateTimeField(null=True)),
+                ("last_error", models.CharField(default="", max_length=300)),
+                ("moved_at", models.DateTimeField(auto_now=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('process', models.CharField(max_length=100, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=20)),
-                ('beaten_at', models.DateTimeField()),
+                ("process", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=20)),
+                ("beaten_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Setting',
+            name="Setting",
             fields=[
-                ('name', models.CharField(max_length=100, primary_key=True, serialize=False)),
-                ('value', models.JSONField()),
-                ('changed_at', models.DateTimeField(auto_now=True)),
+                ("name", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("value", models.JSONField()),
+                ("changed_at", models.DateTimeField(auto_now=True)),
             ],
         ),
         migrations.CreateModel(
-            name='DeadEvent',
+            name="DeadEvent",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('consumer', models.CharField(max_length=100)),
-                ('event_id', models.UUIDField()),
-                ('name', models.CharField(max_length=100)),
-                ('error', models.CharField(max_length=300)),
-                ('attempts', models.PositiveIntegerField()),
-                ('died_at', models.DateTimeField()),
-                ('settled_at', models.DateTimeField(null=True)),
-                ('settled_as', models.CharField(default='', max_length=20)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("consumer", models.CharField(max_length=100)),
+                ("event_id", models.UUIDField()),
+                ("name", models.CharField(max_length=100)),
+                ("error", models.CharField(max_length=300)),
+                ("attempts", models.PositiveIntegerField()),
+                ("died_at", models.DateTimeField()),
+                ("settled_at", models.DateTimeField(null=True)),
+                ("settled_as", models.CharField(default="", max_length=20)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('consumer', 'event_id'), name='core_dead_event_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("consumer", "event_id"), name="core_dead_event_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='OutboxEvent',
+            name="OutboxEvent",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField(db_default=apps.core.fields.NextValue('core_outbox_seq'), editable=False)),
-                ('xid', apps.core.fields.TransactionIdField(db_default=apps.core.fields.CurrentTransaction(), editable=False)),
-                ('organisation_id', models.UUIDField(null=True)),
-                ('name', models.CharField(max_length=100)),
-                ('version', models.PositiveSmallIntegerField()),
-                ('object_type', models.CharField(max_length=40)),
-                ('object_id', models.CharField(max_length=64)),
-                ('payload', models.JSONField()),
-                ('correlation_id', models.CharField(max_length=64)),
-                ('occurred_at', models.DateTimeField()),
-                ('recorded_at', models.DateTimeField(db_default=models.Func(function='clock_timestamp'))),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                (
+                    "seq",
+                    models.BigIntegerField(
+                        db_default=apps.core.fields.NextValue("core_outbox_seq"), editable=False
+                    ),
+                ),
+                (
+                    "xid",
+                    apps.core.fields.TransactionIdField(
+                        db_default=apps.core.fields.CurrentTransaction(), editable=False
+                    ),
+                ),
+                ("organisation_id", models.UUIDField(null=True)),
+                ("name", models.CharField(max_length=100)),
+                ("version", models.PositiveSmallIntegerField()),
+                ("object_type", models.CharField(max_length=40)),
+                ("object_id", models.CharField(max_length=64)),
+                ("payload", models.JSONField()),
+                ("correlation_id", models.CharField(max_length=64)),
+                ("occurred_at", models.DateTimeField()),
+                ("recorded_at", models.DateTimeField(db_default=models.Func(function="clock_timestamp"))),
             ],
             options={
-                'indexes': [models.Index(fields=['xid', 'seq'], name='core_outbox_follow'), models.Index(fields=['organisation_id', 'id'], name='core_outbox_org'), models.Index(fields=['object_id', 'id'], name='core_outbox_object')],
+                "indexes": [
+                    models.Index(fields=["xid", "seq"], name="core_outbox_follow"),
+                    models.Index(fields=["organisation_id", "id"], name="core_outbox_org"),
+                    models.Index(fields=["object_id", "id"], name="core_outbox_object"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='StoredAnswer',
+            name="StoredAnswer",
             fields=[
-                ('command_id', models.UUIDField(primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(null=True)),
-                ('request_hash', models.BinaryField(max_length=32)),
-                ('outcome', models.CharField(max_length=20)),
-                ('answer', models.TextField()),
-                ('recorded_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
+                ("command_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(null=True)),
+                ("request_hash", models.BinaryField(max_length=32)),
+                ("outcome", models.CharField(max_length=20)),
+                ("answer", models.TextField()),
+                ("recorded_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['expires_at'], name='core_answer_expires')],
+                "indexes": [models.Index(fields=["expires_at"], name="core_answer_expires")],
             },
         ),
         sql_file(__file__, "command_door.sql"),

@@ -9,7 +9,6 @@ from apps.core.migration_ops import append_only, isolate, sql_file, tenant_refer
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -20,171 +19,360 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('message_id', models.CharField(max_length=35, unique=True)),
-                ('number', models.PositiveIntegerField()),
-                ('rail', models.CharField(choices=[('book', 'Book'), ('sepa_ct', 'Sepa Ct'), ('provider', 'Provider')], max_length=10)),
-                ('settlement_account_id', models.UUIDField()),
-                ('state', models.CharField(choices=[('closed', 'Closed'), ('sent', 'Sent'), ('acknowledged', 'Acknowledged'), ('rejected', 'Rejected')], max_length=12)),
-                ('execution_date', models.DateField()),
-                ('payment_count', models.PositiveIntegerField()),
-                ('total_minor', apps.core.fields.MoneyMinorField()),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('sha256', models.CharField(default='', max_length=64)),
-                ('file_name', models.CharField(default='', max_length=100)),
-                ('created_at', models.DateTimeField()),
-                ('sent_at', models.DateTimeField(null=True)),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("message_id", models.CharField(max_length=35, unique=True)),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "rail",
+                    models.CharField(
+                        choices=[("book", "Book"), ("sepa_ct", "Sepa Ct"), ("provider", "Provider")],
+                        max_length=10,
+                    ),
+                ),
+                ("settlement_account_id", models.UUIDField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("closed", "Closed"),
+                            ("sent", "Sent"),
+                            ("acknowledged", "Acknowledged"),
+                            ("rejected", "Rejected"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("execution_date", models.DateField()),
+                ("payment_count", models.PositiveIntegerField()),
+                ("total_minor", apps.core.fields.MoneyMinorField()),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                ("sha256", models.CharField(default="", max_length=64)),
+                ("file_name", models.CharField(default="", max_length=100)),
+                ("created_at", models.DateTimeField()),
+                ("sent_at", models.DateTimeField(null=True)),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='payments_batch_org_id'), models.UniqueConstraint(fields=('rail', 'number'), name='payments_batch_number')],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("organisation_id", "id"), name="payments_batch_org_id"),
+                    models.UniqueConstraint(fields=("rail", "number"), name="payments_batch_number"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Counterparty',
+            name="Counterparty",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('name', apps.core.crypto.fields.EncryptedTextField(max_length=70, purpose='counterparty', subject='id')),
-                ('name_index', apps.core.crypto.fields.BlindIndexField(editable=False, normalise=apps.core.crypto.normalise.name, null=True, source='name')),
-                ('iban', apps.core.crypto.fields.EncryptedTextField(max_length=34, purpose='counterparty', subject='id')),
-                ('iban_index', apps.core.crypto.fields.BlindIndexField(editable=False, normalise=apps.core.crypto.normalise.identifier, null=True, source='iban')),
-                ('country', models.CharField(default='', max_length=2)),
-                ('town', apps.core.crypto.fields.EncryptedTextField(max_length=35, null=True, purpose='counterparty', subject='id')),
-                ('created_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                (
+                    "name",
+                    apps.core.crypto.fields.EncryptedTextField(
+                        max_length=70, purpose="counterparty", subject="id"
+                    ),
+                ),
+                (
+                    "name_index",
+                    apps.core.crypto.fields.BlindIndexField(
+                        editable=False, normalise=apps.core.crypto.normalise.name, null=True, source="name"
+                    ),
+                ),
+                (
+                    "iban",
+                    apps.core.crypto.fields.EncryptedTextField(
+                        max_length=34, purpose="counterparty", subject="id"
+                    ),
+                ),
+                (
+                    "iban_index",
+                    apps.core.crypto.fields.BlindIndexField(
+                        editable=False,
+                        normalise=apps.core.crypto.normalise.identifier,
+                        null=True,
+                        source="iban",
+                    ),
+                ),
+                ("country", models.CharField(default="", max_length=2)),
+                (
+                    "town",
+                    apps.core.crypto.fields.EncryptedTextField(
+                        max_length=35, null=True, purpose="counterparty", subject="id"
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='payments_counterparty_org_id'), models.UniqueConstraint(fields=('organisation_id', 'iban_index', 'name_index'), name='payments_counterparty_once')],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="payments_counterparty_org_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "iban_index", "name_index"),
+                        name="payments_counterparty_once",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Payment',
+            name="Payment",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('kind', models.CharField(choices=[('transfer', 'transfer'), ('payout', 'payout'), ('payin', 'payin'), ('refund', 'refund')], max_length=10)),
-                ('state', models.CharField(choices=[('ordered', 'ordered'), ('approved', 'approved'), ('batched', 'batched'), ('sent', 'sent'), ('accepted', 'accepted'), ('received', 'received'), ('settled', 'settled'), ('returned', 'returned'), ('rejected', 'rejected'), ('declined', 'declined'), ('cancelled', 'cancelled')], max_length=12)),
-                ('version', models.PositiveIntegerField()),
-                ('rail', models.CharField(choices=[('book', 'Book'), ('sepa_ct', 'Sepa Ct'), ('provider', 'Provider')], max_length=10)),
-                ('amount_minor', apps.core.fields.MoneyMinorField()),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('account_id', models.UUIDField()),
-                ('other_account_id', models.UUIDField(null=True)),
-                ('counterparty_id', models.UUIDField(null=True)),
-                ('parent_id', models.UUIDField(null=True)),
-                ('settlement_account_id', models.UUIDField(null=True)),
-                ('hold_id', models.BigIntegerField(null=True)),
-                ('end_to_end_id', models.CharField(max_length=35)),
-                ('remittance', apps.core.crypto.fields.EncryptedTextField(max_length=140, null=True, purpose='payment', subject='subject_id')),
-                ('subject_id', models.UUIDField()),
-                ('reference', models.CharField(default='', max_length=70)),
-                ('provider', models.CharField(default='', max_length=30)),
-                ('provider_reference', models.CharField(max_length=100, null=True)),
-                ('batch_message_id', models.CharField(default='', max_length=35)),
-                ('ordered_by', models.CharField(max_length=120)),
-                ('approved_by', models.CharField(default='', max_length=120)),
-                ('failure_code', models.CharField(default='', max_length=35)),
-                ('created_at', models.DateTimeField()),
-                ('changed_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("transfer", "transfer"),
+                            ("payout", "payout"),
+                            ("payin", "payin"),
+                            ("refund", "refund"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("ordered", "ordered"),
+                            ("approved", "approved"),
+                            ("batched", "batched"),
+                            ("sent", "sent"),
+                            ("accepted", "accepted"),
+                            ("received", "received"),
+                            ("settled", "settled"),
+                            ("returned", "returned"),
+                            ("rejected", "rejected"),
+                            ("declined", "declined"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField()),
+                (
+                    "rail",
+                    models.CharField(
+                        choices=[("book", "Book"), ("sepa_ct", "Sepa Ct"), ("provider", "Provider")],
+                        max_length=10,
+                    ),
+                ),
+                ("amount_minor", apps.core.fields.MoneyMinorField()),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                ("account_id", models.UUIDField()),
+                ("other_account_id", models.UUIDField(null=True)),
+                ("counterparty_id", models.UUIDField(null=True)),
+                ("parent_id", models.UUIDField(null=True)),
+                ("settlement_account_id", models.UUIDField(null=True)),
+                ("hold_id", models.BigIntegerField(null=True)),
+                ("end_to_end_id", models.CharField(max_length=35)),
+                (
+                    "remittance",
+                    apps.core.crypto.fields.EncryptedTextField(
+                        max_length=140, null=True, purpose="payment", subject="subject_id"
+                    ),
+                ),
+                ("subject_id", models.UUIDField()),
+                ("reference", models.CharField(default="", max_length=70)),
+                ("provider", models.CharField(default="", max_length=30)),
+                ("provider_reference", models.CharField(max_length=100, null=True)),
+                ("batch_message_id", models.CharField(default="", max_length=35)),
+                ("ordered_by", models.CharField(max_length=120)),
+                ("approved_by", models.CharField(default="", max_length=120)),
+                ("failure_code", models.CharField(default="", max_length=35)),
+                ("created_at", models.DateTimeField()),
+                ("changed_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(fields=['organisation_id', 'state', '-id'], name='payments_by_state'), models.Index(fields=['account_id', '-id'], name='payments_by_account'), models.Index(condition=models.Q(('state__in', ['settled', 'returned', 'rejected', 'declined', 'cancelled']), _negated=True), fields=['rail', 'state', 'id'], name='payments_in_flight'), models.Index(condition=models.Q(('parent_id__isnull', False)), fields=['parent_id'], name='payments_refunds'), models.Index(condition=models.Q(('batch_message_id', ''), _negated=True), fields=['batch_message_id'], name='payments_in_batch')],
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='payments_payment_org_id'), models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='payments_amount_positive'), models.CheckConstraint(condition=models.Q(('state__in', ['ordered', 'approved', 'batched', 'sent', 'accepted', 'received', 'settled', 'returned', 'rejected', 'declined', 'cancelled'])), name='payments_state'), models.CheckConstraint(condition=models.Q(('kind__in', ['transfer', 'payout', 'payin', 'refund'])), name='payments_kind'), models.CheckConstraint(condition=models.Q(('approved_by', models.F('ordered_by')), _negated=True), name='payments_four_eyes'), models.UniqueConstraint(fields=('end_to_end_id',), name='payments_end_to_end_once'), models.UniqueConstraint(condition=models.Q(('provider_reference__isnull', False)), fields=('organisation_id', 'provider', 'provider_reference'), name='payments_provider_reference_once')],
+                "abstract": False,
+                "indexes": [
+                    models.Index(fields=["organisation_id", "state", "-id"], name="payments_by_state"),
+                    models.Index(fields=["account_id", "-id"], name="payments_by_account"),
+                    models.Index(
+                        condition=models.Q(
+                            ("state__in", ["settled", "returned", "rejected", "declined", "cancelled"]),
+                            _negated=True,
+                        ),
+                        fields=["rail", "state", "id"],
+                        name="payments_in_flight",
+                    ),
+                    models.Index(
+                        condition=models.Q(("parent_id__isnull", False)),
+                        fields=["parent_id"],
+                        name="payments_refunds",
+                    ),
+                    models.Index(
+                        condition=models.Q(("batch_message_id", ""), _negated=True),
+                        fields=["batch_message_id"],
+                        name="payments_in_batch",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("organisation_id", "id"), name="payments_payment_org_id"),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_minor__gt", 0)), name="payments_amount_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "ordered",
+                                    "approved",
+                                    "batched",
+                                    "sent",
+                                    "accepted",
+                                    "received",
+                                    "settled",
+                                    "returned",
+                                    "rejected",
+                                    "declined",
+                                    "cancelled",
+                                ],
+                            )
+                        ),
+                        name="payments_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["transfer", "payout", "payin", "refund"])),
+                        name="payments_kind",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("approved_by", models.F("ordered_by")), _negated=True),
+                        name="payments_four_eyes",
+                    ),
+                    models.UniqueConstraint(fields=("end_to_end_id",), name="payments_end_to_end_once"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("provider_reference__isnull", False)),
+                        fields=("organisation_id", "provider", "provider_reference"),
+                        name="payments_provider_reference_once",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PaymentEvent',
+            name="PaymentEvent",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('payment_id', models.UUIDField()),
-                ('number', models.PositiveIntegerField()),
-                ('event', models.CharField(max_length=12)),
-                ('from_state', models.CharField(max_length=12)),
-                ('to_state', models.CharField(max_length=12)),
-                ('applied', models.BooleanField()),
-                ('reason', models.CharField(max_length=60)),
-                ('source', models.CharField(max_length=12)),
-                ('external_id', models.CharField(max_length=140)),
-                ('journal_seq', models.BigIntegerField(null=True)),
-                ('actor', models.CharField(max_length=120)),
-                ('command_id', models.UUIDField()),
-                ('at', models.DateTimeField()),
-                ('recorded_at', models.DateTimeField(db_default=models.Func(function='clock_timestamp'))),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("payment_id", models.UUIDField()),
+                ("number", models.PositiveIntegerField()),
+                ("event", models.CharField(max_length=12)),
+                ("from_state", models.CharField(max_length=12)),
+                ("to_state", models.CharField(max_length=12)),
+                ("applied", models.BooleanField()),
+                ("reason", models.CharField(max_length=60)),
+                ("source", models.CharField(max_length=12)),
+                ("external_id", models.CharField(max_length=140)),
+                ("journal_seq", models.BigIntegerField(null=True)),
+                ("actor", models.CharField(max_length=120)),
+                ("command_id", models.UUIDField()),
+                ("at", models.DateTimeField()),
+                ("recorded_at", models.DateTimeField(db_default=models.Func(function="clock_timestamp"))),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='payments_paymentevent_org_id'), models.UniqueConstraint(fields=('payment_id', 'number'), name='payments_event_number')],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="payments_paymentevent_org_id"
+                    ),
+                    models.UniqueConstraint(fields=("payment_id", "number"), name="payments_event_number"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PayoutPolicy',
+            name="PayoutPolicy",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('auto_approve_up_to_minor', apps.core.fields.MoneyMinorField()),
-                ('changed_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                ("auto_approve_up_to_minor", apps.core.fields.MoneyMinorField()),
+                ("changed_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='payments_payoutpolicy_org_id'), models.UniqueConstraint(fields=('organisation_id', 'currency'), name='payments_policy_once')],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="payments_payoutpolicy_org_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "currency"), name="payments_policy_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SettlementAccount',
+            name="SettlementAccount",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('iban', models.CharField(max_length=34, unique=True)),
-                ('bic', models.CharField(default='', max_length=11)),
-                ('holder', models.CharField(max_length=70)),
-                ('bank', models.CharField(max_length=70)),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('pays_out', models.BooleanField(default=True)),
-                ('cash_id', models.BigIntegerField()),
-                ('clearing_out_id', models.BigIntegerField()),
-                ('clearing_in_id', models.BigIntegerField()),
-                ('receivable_id', models.BigIntegerField()),
-                ('suspense_id', models.BigIntegerField()),
-                ('charges_id', models.BigIntegerField()),
-                ('created_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("iban", models.CharField(max_length=34, unique=True)),
+                ("bic", models.CharField(default="", max_length=11)),
+                ("holder", models.CharField(max_length=70)),
+                ("bank", models.CharField(max_length=70)),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                ("pays_out", models.BooleanField(default=True)),
+                ("cash_id", models.BigIntegerField()),
+                ("clearing_out_id", models.BigIntegerField()),
+                ("clearing_in_id", models.BigIntegerField()),
+                ("receivable_id", models.BigIntegerField()),
+                ("suspense_id", models.BigIntegerField()),
+                ("charges_id", models.BigIntegerField()),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='payments_settlementaccount_org_id'), models.UniqueConstraint(condition=models.Q(('pays_out', True)), fields=('currency',), name='payments_one_payer_per_currency')],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="payments_settlementaccount_org_id"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("pays_out", True)),
+                        fields=("currency",),
+                        name="payments_one_payer_per_currency",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='StatusFile',
+            name="StatusFile",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('sha256', models.CharField(max_length=64, unique=True)),
-                ('file_name', models.CharField(max_length=200)),
-                ('format', models.CharField(max_length=20)),
-                ('message_id', models.CharField(max_length=35)),
-                ('original_message_id', models.CharField(max_length=35)),
-                ('group_status', models.CharField(default='', max_length=8)),
-                ('applied', models.PositiveIntegerField()),
-                ('unmatched', models.PositiveIntegerField()),
-                ('received_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("sha256", models.CharField(max_length=64, unique=True)),
+                ("file_name", models.CharField(max_length=200)),
+                ("format", models.CharField(max_length=20)),
+                ("message_id", models.CharField(max_length=35)),
+                ("original_message_id", models.CharField(max_length=35)),
+                ("group_status", models.CharField(default="", max_length=8)),
+                ("applied", models.PositiveIntegerField()),
+                ("unmatched", models.PositiveIntegerField()),
+                ("received_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(fields=['original_message_id'], name='payments_status_of_batch')],
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='payments_statusfile_org_id')],
+                "abstract": False,
+                "indexes": [models.Index(fields=["original_message_id"], name="payments_status_of_batch")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="payments_statusfile_org_id"
+                    )
+                ],
             },
         ),
         *(
             isolate(f"payments_{table}")
-            for table in ("counterparty", "payment", "paymentevent", "settlementaccount", "payoutpolicy",
-                          "batch", "statusfile")
+            for table in (
+                "counterparty",
+                "payment",
+                "paymentevent",
+                "settlementaccount",
+                "payoutpolicy",
+                "batch",
+                "statusfile",
+            )
         ),
         tenant_reference("payments_payment", "counterparty_id", "payments_counterparty"),
         tenant_reference("payments_payment", "parent_id", "payments_payment"),
