@@ -42,7 +42,7 @@ def told(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         except Refusal as refusal:
             return page(request, refusal.status, refusal.title)
         except (OperationalError, InterfaceError) as error:
-            _log.error("database unavailable", error=type(error).__name__, sqlstate=getattr(error.__cause__, "sqlstate", None))
+            _log.error("database unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__)
             return page(request, 503)
 
     return update_wrapper(telling, view)

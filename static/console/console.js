@@ -151,8 +151,9 @@ function listenForKeys() {
       "Enter": () => document.querySelector("tr.marked a")?.click(),
       "?": () => document.querySelector("#shortcuts")?.showModal(),
     };
-    if (!(event.key in keys) || (event.key === "Enter" && event.target !== document.body)) return;
+    if (!(event.key in keys)) return;
     if (event.key !== "Enter") event.preventDefault();
+    else if (event.target.closest("a, button, summary, dialog[open]")) return;
     keys[event.key]();
   });
 }
