@@ -73,4 +73,6 @@ class Sink:
         answer = self.answer(received)
         if asyncio.iscoroutine(answer):
             answer = await answer
+        if callable(answer):
+            answer = await answer(request)
         return web.Response(status=answer) if isinstance(answer, int) else answer
