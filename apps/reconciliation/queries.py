@@ -12,6 +12,7 @@ from django.db.models import Count, QuerySet, Sum
 
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
+from apps.core.money import Money
 from apps.ledger import public as ledger
 from apps.payments import public as payments
 from apps.reconciliation.domain.breaks import age_bucket
@@ -252,3 +253,27 @@ def cash_position(account: BankAccount, as_of: date) -> CashPosition:
 def closes(*, bank_account_id: UUID) -> QuerySet[DayClose]:
     """Return the closed days of an account, newest first."""
     return DayClose.objects.filter(bank_account_id=bank_account_id).order_by("-day", "-version")
+
+
+LISTED_MAX = 1_000
+
+
+def processor_report(as_of: date) -> dict[str, Any]:
+    """Say which collected payments a provider owes us still, and what it settles that is none of ours."""
+    owed = Expectation.objects.filter(kind="payin", state="open", payment_id__isnull=False)
+    overdue = owed.filter(window_to__lt=as_of).order_by("due_date", "id")[:LISTED_MAX]
+    unknown = Expectation.objects.filter(kind="payment", payment_id__isnull=True).exclude(state="cancelled")
+    return {
+        "waiting_count": owed.filter(window_to__gte=as_of).count(),
+        "overdue": [
+            {"payment": public_id("pay", one.payment_id), "due": one.due_date.isoformat(), **_amount(one)}
+            for one in overdue if one.payment_id is not None
+        ],
+        "unknown": [
+            {"group": one.group_reference, **_amount(one)} for one in unknown.order_by("due_date", "id")[:LISTED_MAX]
+        ],
+    }
+
+
+def _amount(one: Expectation) -> dict[str, str]:
+    return {"amount": Money(one.amount_minor, one.currency).decimal_text(), "currency": one.currency}

@@ -16,6 +16,9 @@ from apps.core.folders import Incoming
 from apps.reconciliation import public as reconciliation
 from apps.reconciliation.bank_formats import FormatError
 
+PATTERNS = ("*camt.05*.xml", "*.sta", "*.mt940", "*.mt942", "*.bai2")
+"""What statements are called; what they are is told by their content."""
+
 _log = structlog.get_logger("bezant.reconciliation")
 
 
@@ -27,7 +30,8 @@ def take_in_statements(**_: Any) -> None:
     """
     incoming, actor = Incoming(Path(settings.BANK_INCOMING_DIR)), system_actor("statements")
     taken = 0
-    for path in incoming.files("*camt.05*.xml"):
+    waiting = [path for pattern in PATTERNS for path in incoming.files(pattern)]
+    for path in waiting:
         try:
             reconciliation.import_statement(
                 path.read_bytes(), file_name=path.name, actor=actor, at=clock.database_now()

@@ -17,9 +17,10 @@ from apps.reconciliation.commands.resolutions import (
     UndoMatch,
     WriteOffBreak,
 )
+from apps.reconciliation.commands.settlements import ImportSettlement
 
 __all__ = [
     "AcceptWithinTolerance", "AddBankAccount", "ApplyMatch", "AssignBreak", "BookBreakAsCharge",
-    "BookBreakToSuspense", "CloseDay", "ExpectPayments", "ForceMatch", "ImportStatement", "MatchByHand", "NoteBreak",
+    "BookBreakToSuspense", "CloseDay", "ExpectPayments", "ForceMatch", "ImportSettlement", "ImportStatement", "MatchByHand", "NoteBreak",
     "Reconcile", "RecordRefusedEffect", "UndoMatch", "WriteOffBreak",
 ]

@@ -77,6 +77,8 @@ def _have_effect(match: Match, account: BankAccount, context: Context) -> list[i
         if one.payment_id is not None:
             answer = context.run(_of_payment(match, one, latest), step=f"payment:{one.payment_id}")
             journals += [answer["journal"]] if answer.get("journal") else []
+        elif one.kind in _COMPONENTS:
+            journals.append(_component(match, one, latest, account, context))
     return journals + _difference(match, account, latest, context)
 
 
@@ -92,6 +94,18 @@ def _difference(match: Match, account: BankAccount, line: StatementLine, context
         amount=Money(minor, match.currency), booking_date=match.day, statement_line=line_reference(line),
     )
     return [context.run(command, step="difference")["journal"]]
+
+
+def _component(
+    match: Match, one: Expectation, line: StatementLine, account: BankAccount, context: Context
+) -> int:
+    """Book a part of a net settlement that is no payment of ours: a fee as a charge, the rest to suspense."""
+    assert account.settlement_account_id is not None
+    command = _COMPONENTS[one.kind](
+        account.organisation_id, settlement_account_id=account.settlement_account_id,
+        amount=Money(one.amount_minor, one.currency), booking_date=match.day, statement_line=line_reference(line),
+    )
+    return int(context.run(command, step=f"component:{one.id}")["journal"])
 
 
 def _of_payment(match: Match, one: Expectation, line: StatementLine) -> Command:
@@ -165,6 +179,11 @@ def _post(line: StatementLine, pair: tuple[int, int], organisation_id: UUID, con
         )
     ).seq
 
+
+_COMPONENTS: dict[str, Any] = {
+    "fee": payments.BookBankCharge, "payment": payments.BookToSuspense, "refund": payments.BookToSuspense,
+    "dispute": payments.BookToSuspense,
+}
 
 _ALONE: dict[Method, Callable[[StatementLine, BankAccount, Context], list[int]]] = {
     Method.CHARGE: _charge, Method.SUSPENSE: _suspense, Method.PAYIN: _payin, Method.WRITE_OFF: _write_off,

@@ -23,6 +23,7 @@ from apps.payments.formats import (
 from apps.payments.models import SettlementAccount
 from apps.payments.routing import forget_routes
 from apps.reconciliation import public as reconciliation
+from apps.reconciliation.importing.accounts import bank_account_of_settlement
 from apps.reconciliation.models import BankAccount, Break, BreakEvent, Expectation
 from apps.reconciliation.running import apply_matches
 from tests import factories
@@ -93,6 +94,12 @@ class TestBank:
             as_of=as_of, actor=ACTOR, at=AT, accounts=[self.account], dry_run=dry_run
         )
         return run
+
+    def reconcile_now(self):
+        """Run over this account although the bank booked nothing; it is known from its settlement account."""
+        with tenancy.scope(tenancy.PLATFORM):
+            bank_account_of_settlement(self.settlement_id)
+        return self.reconcile()
 
     @property
     def account(self):
