@@ -206,13 +206,6 @@ badges.BADGES.append(badges.Badge("payments to approve", TO_APPROVE, "payments.a
 
 
 @tile(READ)
-def to_approve_tile() -> Tile:
-    """Tell how many payments wait for a second person."""
-    count = to_approve()
-    return Tile("Payments to approve", count, TO_APPROVE, "over their organisation's limit", "busy" if count else "good")
-
-
-@tile(READ)
 def moved_tile() -> Tile | None:
     """Tell how much settled today, by currency."""
     start = clock.database_now().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -229,6 +222,13 @@ def moved_tile() -> Tile | None:
         "Settled today", amount_html(Money(sums[most][0], most)), "/console/payments/?state__exact=settled",
         f"{others + ' · ' if others else ''}{count} payment{'s' if count != 1 else ''}",
     )
+
+
+@tile(READ)
+def to_approve_tile() -> Tile:
+    """Tell how many payments wait for a second person."""
+    count = to_approve()
+    return Tile("Payments to approve", count, TO_APPROVE, "over their organisation's limit", "busy" if count else "good")
 
 
 @panel(READ)
