@@ -64,9 +64,7 @@ class TestEndpoints:
         told = created(caller)
 
         with tenancy.scope(organisation_id):
-            stored = [
-                one.answer for one in StoredAnswer.objects.filter(organisation_id=organisation_id)
-            ]
+            stored = [one.answer for one in StoredAnswer.objects.filter(organisation_id=organisation_id)]
         assert stored and not any(told["secrets"][0]["secret"] in one for one in stored)
 
     def test_the_same_key_gives_the_same_endpoint(self, caller):
