@@ -80,10 +80,11 @@ BEGIN
 
     -- Lock and read in one statement, in the order of ids, so that two calls cannot deadlock:
     -- LockRows gives the latest version of each row, in the order of the sub-select.
-    SELECT array_agg(account_id), array_agg(posted), array_agg(held), array_agg(version), array_agg(locked),
+    SELECT array_agg(account_id), array_agg(posted), array_agg(held), array_agg(version), array_agg(balance_row),
            greatest(max(recorded_at), clock_timestamp()), max(held)
       INTO ids, po, he, ve, acc, now_at, held_max
-      FROM (SELECT * FROM balance WHERE account_id = ANY(wanted) ORDER BY account_id FOR NO KEY UPDATE) locked;
+      FROM (SELECT b.*, b AS balance_row FROM balance b WHERE account_id = ANY(wanted)
+             ORDER BY account_id FOR NO KEY UPDATE) locked;
 
     -- A later statement than the one that waited: only its snapshot sees what the locks protect.
     SELECT array_agg(key), array_agg(seq) INTO old_key, old_seq
@@ -331,11 +332,10 @@ BEGIN
         PERFORM expire_holds(at_time, now_at, ids, coalesce(array_remove(p_hold, NULL), '{}'));
     END IF;
     -- One statement writes everything: starting a statement costs more than a row.
-    WITH claimed AS (
-        INSERT INTO idempotency (key, seq) SELECT w.key, w.seq FROM unnest(heads) w WHERE w.seq IS NOT NULL
-        ON CONFLICT (key) DO NOTHING RETURNING 1
-    ), journals AS (
-        INSERT INTO journal SELECT w.* FROM unnest(heads) w WHERE w.seq IS NOT NULL
+    WITH journals AS (
+        INSERT INTO journal SELECT w.* FROM unnest(heads) w WHERE w.seq IS NOT NULL RETURNING key, seq
+    ), claimed AS (
+        INSERT INTO idempotency (key, seq) SELECT key, seq FROM journals ON CONFLICT (key) DO NOTHING RETURNING 1
     ), postings AS (
         INSERT INTO posting SELECT w.* FROM unnest(lines) w WHERE w.seq IS NOT NULL
     ), balances AS (
