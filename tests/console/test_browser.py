@@ -95,6 +95,7 @@ def log_in(browser: Browser, user: Any, code: str) -> None:
     page.fill("[name=code]", code)
     page.click("text=Log in")
     page.wait_for_selector("h1:text('Home')")
+    page.wait_for_load_state("load")
 
 
 @pytest.fixture
@@ -161,6 +162,7 @@ def test_the_keyboard_reaches_pages_rows_and_help(world: World, browser: Browser
     page.keyboard.press("g")
     page.keyboard.press("p")
     page.wait_for_selector("h1:text('Payments')")
+    page.wait_for_load_state("load")
     page.keyboard.press("j")
     marked = page.locator("tr.marked").count()
     page.keyboard.press("?")
