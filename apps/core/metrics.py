@@ -7,17 +7,24 @@ process (how much waits, since when, what is dead) is read there, at the moment 
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from django.db import connection
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from apps.core import tenancy
 from apps.core.registries import Registry
+
+FILES_MAX = 100
+_ARCHIVE = "0"
+"""No process has this id, so it names the file of all that are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +60,46 @@ class _Tables:
 def exposition() -> bytes:
     """Write all metrics in Prometheus' text format."""
     registry = CollectorRegistry()
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder:
+        gather_dead(Path(folder))
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
         registry.register(REGISTRY)
     registry.register(_Tables())  # type: ignore[arg-type]  # a collector is whatever collects
     return generate_latest(registry)
+
+
+def gather_dead(folder: Path, *, files_max: int = FILES_MAX) -> int:
+    """Add the files of processes that are gone to one of each kind, once there are many; return how many.
+
+    Workers are renewed all the time, and each leaves its counts behind. Only one process does this at a
+    time; another that reads meanwhile may count a file twice or not at all, for that one answer.
+    """
+    files = [path for path in folder.glob("*_*.db") if path.stem.rsplit("_", 1)[-1] != _ARCHIVE]
+    if len(files) <= files_max:
+        return 0
+    with (folder / "gather.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return 0
+        dead = [path for path in files if not Path(f"/proc/{path.stem.rsplit('_', 1)[-1]}").exists()]
+        for path in dead:
+            _add(path, folder / f"{path.stem.rsplit('_', 1)[0]}_{_ARCHIVE}.db")
+            path.unlink()
+        return len(dead)
+
+
+def _add(source: Path, target: Path) -> None:
+    """Add the counts of one file to those of another."""
+    archive = MmapedDict(str(target))  # type: ignore[no-untyped-call]
+    try:
+        for key, value, _, _ in MmapedDict.read_all_values_from_file(str(source)):  # type: ignore[no-untyped-call]
+            former, _ = archive.read_value(key)  # type: ignore[no-untyped-call]
+            archive.write_value(key, former + value, 0.0)  # type: ignore[no-untyped-call]
+    finally:
+        archive.close()  # type: ignore[no-untyped-call]
 
 
 def read_core() -> Iterator[Gauge]:

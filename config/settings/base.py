@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from apps.core import logs
@@ -12,11 +13,13 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 VAR_DIR = Path(os.environ.get("BEZANT_VAR", BASE_DIR / "var"))
 """What the running platform writes: keys, files for banks, logs, the local database."""
 
-# Every process of this machine counts into files of this folder; /metrics adds them up. Prometheus' client
-# reads the variable when it is imported, so it is set here, before anything that counts.
+# The platform's processes count into files of this folder; /metrics adds them up. Prometheus' client reads
+# the variable when it is imported, so it is set here, before anything that counts. A command that a person
+# runs counts for itself: its figures end with it.
 METRICS_DIR = VAR_DIR / "metrics"
-METRICS_DIR.mkdir(parents=True, exist_ok=True)
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(METRICS_DIR))
+if Path(sys.argv[0]).name in ("gunicorn", "celery") or "run_relay" in sys.argv[1:2]:
+    METRICS_DIR.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(METRICS_DIR))
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 """What a Prometheus on another machine sends as its bearer token; unset, only this machine may ask."""
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.test import Client
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from apps.core.metrics import gather_dead
 
 
 @pytest.fixture
@@ -31,6 +39,29 @@ def test_counts_of_all_processes_are_added_up(ask):
     INBOUND_REQUESTS.labels("tests", "stored").inc(3)
 
     assert 'bezant_inbound_requests_total{code="stored",provider="tests"} 3.0' in ask().content.decode()
+
+
+def test_what_dead_processes_counted_is_kept_in_one_file(tmp_path):
+    """Each program counts and ends; all together have counted what they counted."""
+    program = (
+        "from prometheus_client import Counter, Histogram\n"
+        "Counter('tries', 'Tries.', ['kind']).labels('a').inc(2)\n"
+        "Histogram('times', 'Times.', buckets=(1, 5)).observe(3)\n"
+    )
+    environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for _ in range(4):
+        subprocess.run([sys.executable, "-c", program], env=environ, check=True)
+
+    gathered = gather_dead(tmp_path, files_max=3)
+
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(tmp_path))
+    told = generate_latest(registry).decode()
+    assert gathered == 8
+    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["counter_0.db", "histogram_0.db"]
+    assert 'tries_total{kind="a"} 8.0' in told
+    assert 'times_bucket{le="5.0"} 4.0' in told and "times_sum 12.0" in told
+    assert gather_dead(tmp_path, files_max=3) == 0
 
 
 @pytest.mark.parametrize(
