@@ -10,8 +10,8 @@ DECLARE
     reach bigint;
     child text;
 BEGIN
-    IF p_rows < 1000 OR p_ahead < 1 THEN
-        RAISE EXCEPTION 'a partition holds at least 1000 numbers and one is made ahead'
+    IF p_rows < 1000 OR p_ahead NOT BETWEEN 1 AND 20 THEN
+        RAISE EXCEPTION 'a partition holds at least 1000 numbers, and 1 to 20 are made ahead'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('ledger.make_partitions'));
