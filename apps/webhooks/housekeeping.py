@@ -27,7 +27,7 @@ def keep() -> dict[str, int]:
                 " WHERE refused_at < now() - make_interval(days => %s) RETURNING 1) SELECT count(*) FROM gone",
                 REJECTIONS_KEPT_DAYS,
             ),
-            # The bodies go; the events they carried stay, and with them what tells a repeat.
+            # What they told of people goes after its time; the events stay, and with them what tells a repeat.
             "bodies_removed": _one(
                 cursor,
                 "WITH gone AS (DELETE FROM webhooks_inboundrequest r"
@@ -35,6 +35,14 @@ def keep() -> dict[str, int]:
                 "  SELECT FROM webhooks_inboxevent i WHERE i.request_id = r.id AND i.organisation_id ="
                 "  r.organisation_id AND i.status NOT IN ('applied', 'ignored', 'discarded'))"
                 " RETURNING 1) SELECT count(*) FROM gone",
+                max(bodies_days, 30),
+            ),
+            "payloads_emptied": _one(
+                cursor,
+                "WITH emptied AS (UPDATE webhooks_inboxevent i SET payload = '{}' WHERE i.id IN ("
+                "  SELECT o.id FROM webhooks_inboxevent o WHERE o.received_at < now() - make_interval(days => %s)"
+                "  AND o.status IN ('applied', 'ignored', 'discarded') AND o.payload <> '{}' LIMIT 10000)"
+                " RETURNING 1) SELECT count(*) FROM emptied",
                 max(bodies_days, 30),
             ),
             "released": _one(cursor, _RELEASE),

@@ -21,7 +21,7 @@ WEBHOOK_WORKERS = env.number("WEBHOOK_WORKERS", 1)
 WEBHOOK_LEASE_S = env.number("WEBHOOK_LEASE_S", 60)
 """How long a worker has for what it has claimed, before another one takes over."""
 WEBHOOK_HISTORY_DAYS = env.number("WEBHOOK_HISTORY_DAYS", 90)
-WEBHOOK_BODIES_DAYS = env.number("WEBHOOK_BODIES_DAYS", 400)
+WEBHOOK_BODIES_DAYS = env.number("WEBHOOK_BODIES_DAYS", 90)
 
 BANK_FILES_EVERY_S = env.number("BANK_FILES_EVERY_S", 5 if ENVIRONMENT == "sandbox" else 900)
 """How often approved payments go out and the bank's answers are looked for, in seconds."""

@@ -58,6 +58,7 @@ def _buckets(request: HttpRequest) -> Iterator[tuple[str, Limit]]:
             if limit.name == "inbound":
                 # Whoever sends to a source shares its bucket: its address is the secret part of the path.
                 yield request.path, limit
+                yield f"address {address}", _widened(limit)
             elif credential:
                 yield f"client {credential}", limit
                 yield f"address {address}", _widened(limit)

@@ -289,6 +289,29 @@ class TestHousekeeping:
         assert done["rejections_removed"] >= 1
         assert housekeeping.keep()["partitions_made"] == 0
 
+    def test_what_was_told_of_people_goes_after_its_time_and_a_repeat_is_still_told(self, provider, applier):
+        provider.send("evt-old")
+        provider.send("evt-unfinished")
+        sql(
+            "UPDATE webhooks_inboxevent SET status = 'applied' WHERE event_id = 'evt-old' AND source_id = %s",
+            provider.source_id,
+        )
+        for table in ("webhooks_inboxevent", "webhooks_inboundrequest"):
+            sql(
+                f"UPDATE {table} SET received_at = now() - interval '91 days' WHERE source_id = %s",
+                provider.source_id,
+            )
+
+        done = housekeeping.keep()
+
+        assert done["bodies_removed"] >= 1 and done["payloads_emptied"] >= 1
+        assert provider.event("evt-old").payload == {}
+        assert provider.event("evt-unfinished").payload["type"] == "tests.happened"
+        assert provider.send("evt-old").repeated == 1
+        assert sql(
+            "SELECT count(*) FROM webhooks_inboundrejection WHERE source_id = %s", provider.source_id
+        ) == [(0,)]
+
     def test_releases_what_waits_for_an_event_long_gone(self, merchant):
         sink = Sink()
         merchant.endpoint(sink.url, ordered=True)

@@ -64,6 +64,12 @@ def test_a_source_has_one_bucket_whoever_sends(ask):
     assert ask("/in/b", "post").status_code == 200
 
 
+def test_guessing_sources_does_not_escape_the_address(ask):
+    answers = [ask(f"/in/{number}", "post").status_code for number in range(9)]
+
+    assert answers == [200] * 8 + [429]
+
+
 def test_forwarded_addresses_count_only_from_our_proxies(ask):
     for number in range(3):
         ask(REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=f"203.0.113.{number}, 198.51.100.7, 10.0.0.1")
