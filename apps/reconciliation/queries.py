@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, QuerySet, Sum
+from rapidfuzz import fuzz
 
+from apps.core.crypto.errors import KeyDestroyed
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
 from apps.core.money import Money
@@ -18,6 +20,7 @@ from apps.payments import public as payments
 from apps.reconciliation.domain.breaks import age_bucket
 from apps.reconciliation.domain.continuity import Link, Problem, check_chain
 from apps.reconciliation.domain.words import BreakState, LineState, Proof
+from apps.reconciliation.matching.bookings import told
 from apps.reconciliation.models import (
     BankAccount,
     Break,
@@ -111,12 +114,28 @@ def _candidates(row: Break) -> tuple[tuple[Expectation, int, str], ...]:
             "same payer": 30 * (one.counterparty is not None and one.counterparty == line.counterparty),
             "in its time": 10 * (one.window_from <= line.booking_date <= one.window_to),
             "same reference": 40 * bool(one.end_to_end and one.end_to_end == line.end_to_end),
+            "similar name": 20 * _names_are_alike(line, one),
         }
         score = min(sum(points.values()), 100)
         if score:
             rated.append((one, score, ", ".join(name for name, got in points.items() if got)))
     rated.sort(key=lambda item: (-item[1], item[0].id))
     return tuple(rated[:CANDIDATES_MAX])
+
+
+NAME_RATIO_MIN = 90
+
+
+def _names_are_alike(line: StatementLine, one: Expectation) -> bool:
+    """Compare the name on the statement with the payment's payee, whatever the order of its words."""
+    if one.payment_id is None or line.text is None:
+        return False
+    other = payments.counterparty_of(payments.payment(one.payment_id))
+    try:
+        theirs, ours = told(line).get("name", ""), other.name.reveal() if other else ""
+    except KeyDestroyed:
+        return False  # one of them was erased
+    return bool(theirs and ours) and fuzz.token_sort_ratio(theirs.casefold(), ours.casefold()) >= NAME_RATIO_MIN
 
 
 def runs(*, bank_account_id: UUID | None = None) -> QuerySet[ReconRun]:

@@ -65,8 +65,8 @@ def measure(*, lines: int, seed: int, noise: float, order: int = 0) -> dict[str,
 
 
 def _measured(world: World, seed: int) -> dict[str, Any]:
-    place = _make_place(seed)
     _allow_time()
+    place = _make_place(seed)
     stored = time.monotonic()
     _store(world, place)
     started = time.monotonic()
@@ -114,7 +114,7 @@ def _allow_time() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('statement_timeout', '0', true), "
-            "set_config('idle_in_transaction_session_timeout', '0', true)"
+            "set_config('idle_in_transaction_session_timeout', '0', true), set_config('lock_timeout', '0', true)"
         )
 
 

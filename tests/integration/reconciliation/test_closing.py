@@ -117,14 +117,14 @@ class TestPages:
         bank.books(50_000, remittance=merchant.account)
         bank.reconcile()
         payment = merchant.pays_out(20_000)
-        bank.books(-20_000, end_to_end="ANOTHER")
+        bank.books(-20_000, end_to_end="ANOTHER", name="BV EXAMPLE SUPPLIES")
         bank.reconcile()
 
         with tenancy.scope(tenancy.PLATFORM):
             ((expectation, score, why),) = break_page(bank.only_break().id).candidates
 
         assert expectation.payment_id == payment.id and score >= 60
-        assert why == "same amount, in its time"
+        assert why == "same amount, in its time, similar name"
 
 
 class TestCashPosition:
