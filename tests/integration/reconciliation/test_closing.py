@@ -8,10 +8,12 @@ from django.db import DatabaseError, connection
 
 from apps.core import tenancy
 from apps.core.errors import Refusal
+from apps.core.ids import public_id
 from apps.reconciliation.commands import BookBreakToSuspense, CloseDay
 from apps.reconciliation.domain.evidence import report_html
 from apps.reconciliation.models import DayClose
 from apps.reconciliation.queries import break_page, cash_position, matrix
+from apps.reconciliation.registrations import readings, timeline
 from tests.integration.reconciliation.conftest import AT
 
 DAY = AT.date()
@@ -125,6 +127,35 @@ class TestPages:
 
         assert expectation.payment_id == payment.id and score >= 60
         assert why == "same amount, in its time, similar name"
+
+
+class TestTimeline:
+    def test_a_payment_shows_the_statement_that_settled_it(self, bank, merchant):
+        bank.books(50_000, remittance=merchant.account)
+        bank.reconcile()
+        payment = merchant.pays_out(20_000)
+        bank.books(-20_000, end_to_end=payment.end_to_end_id)
+        bank.reconcile()
+
+        with tenancy.scope(tenancy.PLATFORM):
+            (item,) = timeline(public_id("pay", payment.id))
+
+        assert item.kind == "statement" and "by reference" in item.title
+
+    def test_a_break_shows_its_versions_and_numbers_count_it(self, bank):
+        bank.books(5_000, remittance="thanks")
+        bank.reconcile()
+
+        with tenancy.scope(tenancy.PLATFORM):
+            items = timeline(public_id("brk", bank.only_break().id))
+            gauges = {(gauge.name, gauge.labels.get("reason")) for gauge in readings()}
+
+        assert [item.title for item in items] == ["Break found"]
+        assert ("bezant_breaks_open", "unexplained") in gauges
+
+    def test_of_something_else_is_empty(self, bank):
+        with tenancy.scope(tenancy.PLATFORM):
+            assert timeline("org_nonsense") == timeline("") == []
 
 
 class TestCashPosition:
