@@ -44,8 +44,15 @@ class Adapter:
             self.ready = True
 
     def prepare(self, accounts: int) -> None:
-        for command in (["setup_database"], ["migrate", "--skip-checks", "--verbosity", "0"]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, check=True, stdout=sys.stderr)
+        import psycopg
+        from psycopg import sql
+
+        self.manage("setup_database")
+        with psycopg.connect(self.dsn, autocommit=True) as admin:
+            admin.execute(
+                sql.SQL("ALTER DATABASE {} OWNER TO bezant_owner").format(sql.Identifier(admin.info.dbname))
+            )
+        self.manage("migrate", "--skip-checks", "--verbosity", "0")
         self.setup()
         from apps.core import tenancy
         from apps.ledger import public as ledger
@@ -60,6 +67,9 @@ class Adapter:
                     currency="EUR",
                 )
                 assert opened.id == number + 1
+
+    def manage(self, *command: str) -> None:
+        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, check=True, stdout=sys.stderr)
 
     def connect(self) -> None:
         self.setup()
