@@ -169,6 +169,9 @@ function markRow(step) {
 }
 
 function closeOpenMenus() {
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.addEventListener("close", () => document.activeElement?.blur());
+  }
   for (const button of document.querySelectorAll("[data-close]")) {
     button.addEventListener("click", () => button.closest("dialog").close());
   }

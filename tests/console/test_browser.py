@@ -38,6 +38,11 @@ pytestmark = [
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, then close this thread's connections, also when the browser went away meanwhile."""
+        super().process_request_thread(request, client_address)
+        connections.close_all()
+
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, *_: Any) -> None:
@@ -47,16 +52,8 @@ class _Quiet(WSGIRequestHandler):
 @pytest.fixture
 def address(world: World) -> Iterator[str]:
     """Serve the project from this process, on the test's own database."""
-    application = get_wsgi_application()
-
-    def answer(environ: Any, start_response: Any) -> Any:
-        try:
-            yield from application(environ, start_response)
-        finally:
-            connections.close_all()
-
     server = _Server(("127.0.0.1", 0), _Quiet)
-    server.set_app(answer)
+    server.set_app(get_wsgi_application())
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -168,6 +165,7 @@ def test_the_keyboard_reaches_pages_rows_and_help(world: World, browser: Browser
     page.keyboard.press("?")
     helped = page.locator("#shortcuts[open]").count()
     page.keyboard.press("Escape")
+    page.wait_for_selector("#shortcuts", state="hidden")
     page.keyboard.press("Enter")
     page.wait_for_selector("#timeline")
 
