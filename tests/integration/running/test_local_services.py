@@ -7,9 +7,11 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
+from django.conf import settings
 
 from config.local_services import (
     SOCKET_NAME,
@@ -31,9 +33,11 @@ from config.postgres_binaries import (
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "var" / "postgres"
-    remove_cluster(tmp_path / "var" / "postgres")
+def home() -> Iterator[Path]:
+    # Where a cluster that outlives a killed test is found and removed by the next run of the tests.
+    home = settings.RUN_DIR / "copies" / uuid4().hex[:8] / "var" / "postgres"
+    yield home
+    remove_cluster(home)
 
 
 @pytest.fixture
