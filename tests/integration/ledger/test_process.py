@@ -60,3 +60,14 @@ def test_lag_is_seconds_not_minutes(funded: Book) -> None:
             "SELECT count(*) FROM ledger.seal_leaf WHERE seq = %s", [posted.seq]
         ).fetchone()
     assert found == (1,)
+
+
+def test_the_books_and_the_log_are_evidence(funded: Book) -> None:
+    import apps.ledger.registrations  # noqa: F401
+    from apps.core.registries import EVIDENCE
+
+    with sealing.connect_sealer() as sealer:
+        sealing.seal_all(sealer)
+    for name in ("ledger.books", "ledger.log"):
+        found = EVIDENCE.entries[name](clock.database_now())
+        assert found["ok"], found
