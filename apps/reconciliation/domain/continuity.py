@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,37 @@ def check_chain(links: Sequence[Link]) -> list[Problem]:
     A number that jumps within a year is a gap, one that repeats an overlap; banks begin again each
     year. Where the numbers say nothing, the balances do.
     """
-    ordered = sorted(links, key=lambda link: (link.day, _number(link.sequence) or 0, link.bank_id, link.key))
     problems = []
-    for before, after in pairwise(ordered):
+    for before, after in pairwise(_in_order(links)):
         problems += _between(before, after)
     return problems
+
+
+def _in_order(links: Sequence[Link]) -> list[Link]:
+    """Put the links of each day in the order of their numbers or, where one has none, of their balances."""
+    ordered: list[Link] = []
+    by_name = sorted(links, key=lambda link: (link.day, link.bank_id, link.key))
+    for _day, group in groupby(by_name, key=lambda link: link.day):
+        of_day = list(group)
+        numbers = [_number(link.sequence) for link in of_day]
+        if None in numbers:
+            ordered += _chained(of_day, after=ordered[-1].closing_minor if ordered else None)
+        else:
+            ordered += sorted(of_day, key=lambda link: (_number(link.sequence) or 0, link.bank_id, link.key))
+    return ordered
+
+
+def _chained(links: list[Link], *, after: int | None) -> list[Link]:
+    chain: list[Link] = []
+    while links:
+        closings = {link.closing_minor for link in links}
+        follows = [link for link in links if after is not None and link.opening_minor == after]
+        begins = [link for link in links if link.opening_minor not in closings]
+        chosen = (follows or begins or links)[0]
+        links.remove(chosen)
+        chain.append(chosen)
+        after = chosen.closing_minor
+    return chain
 
 
 def _between(before: Link, after: Link) -> list[Problem]:

@@ -76,6 +76,11 @@ class TestChain:
 
         assert [one.kind for one in check_chain(links)] == ["gap", "overlap", "opening_differs"]
 
+    def test_balances_order_a_day_where_a_number_is_missing(self):
+        links = [link(1, "", 27, 20, key="a"), link(1, "12312", 18, 27, key="b")]
+
+        assert check_chain(links) == []
+
     def test_numbers_begin_again_each_year(self):
         links = [
             Link("a", "a", date(2025, 12, 31), "250", 0, 10), Link("b", "b", date(2026, 1, 2), "1", 10, 20),
