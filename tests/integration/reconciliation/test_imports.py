@@ -224,6 +224,29 @@ class TestRefusals:
 
         assert caught.value.code and kept() == []
 
+    def test_a_file_larger_than_any_statement_is_refused_and_leaves_nothing(self, tmp_path, organisation_id, kept):
+        from django.conf import settings
+
+        path = tmp_path / "huge.xml"
+        with path.open("wb") as file:
+            file.truncate(200 * 1024 * 1024)
+
+        with pytest.raises(Refusal) as caught:
+            reconciliation.import_file(path, organisation_id=organisation_id, at=AT, actor=ACTOR)
+
+        assert caught.value.code == "file_too_large" and kept() == []
+        assert not list((settings.VAR_DIR / "bank" / "statements").glob(".*"))
+
+    def test_a_refused_file_is_not_kept_in_the_store(self, take_in):
+        from django.conf import settings
+
+        data = b"<broken"
+
+        with pytest.raises(Refusal):
+            take_in(data)
+
+        assert not (settings.VAR_DIR / "bank" / "statements" / hashlib.sha256(data).hexdigest()).exists()
+
     def test_trailing_zeros_pass(self, take_in, kept):
         data = written(statement(1, [entry(1, 100, FIRST)], opening=0)).replace(b">1.00<", b">1.0000<")
 
