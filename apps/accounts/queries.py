@@ -107,6 +107,20 @@ def lock_payment_account(account_id: UUID, *, for_change: bool = False) -> Payme
     raise NotFound(object="account")
 
 
+def lock_payment_accounts(account_ids: set[UUID]) -> dict[UUID, PaymentAccount]:
+    """Return those of the payment accounts that the scope shows, by key, and keep their status.
+
+    As `lock_payment_account`, shared, for many: with one query, in the order of their keys. Raises
+    RuntimeError outside of a transaction.
+    """
+    db.require_transaction()
+    rows = PaymentAccount.objects.raw(
+        "SELECT * FROM accounts_paymentaccount WHERE id = ANY(%s::uuid[]) ORDER BY id FOR SHARE",
+        [sorted(account_ids)],
+    )
+    return {row.id: row for row in rows}
+
+
 def beneficiaries(organisation_id: UUID, *, party_id: UUID | None) -> QuerySet[Beneficiary]:
     """Return a customer's list of trusted beneficiaries, or the organisation's own (None), unordered."""
     return Beneficiary.objects.filter(organisation_id=organisation_id, party_id=party_id)

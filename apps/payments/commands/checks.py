@@ -12,6 +12,10 @@ from apps.core.money import CurrencyMismatch, Money
 AMOUNT_MAX_MINOR = 99_999_999_999
 """The most one payment moves: 999,999,999.99 EUR, the scheme's own limit (EPC, AT-04)."""
 
+PAYS = frozenset({"open"})
+RECEIVES = frozenset({"open", "blocked"})
+"""A block stops what goes out, not what comes in."""
+
 
 class AmountOutOfRange(Refusal):
     code = "amount_out_of_range"
@@ -30,14 +34,22 @@ def check_amount(amount: Money) -> None:
 
 
 def usable_account(
-    organisation_id: UUID, account_id: UUID, currency: str, *, field: str = "account"
+    organisation_id: UUID,
+    account_id: UUID,
+    currency: str,
+    *,
+    field: str = "account",
+    incoming: bool = False,
 ) -> accounts.PaymentAccount:
-    """Return an open account of the organisation in the currency.
+    """Return an open account of the organisation in the currency, whose status stays until the end.
 
+    `incoming` money comes to a blocked account too. Locks the account's row, shared, before any balance.
     Raises NotFound (also for another organisation's account), AccountNotUsable, CurrencyMismatch.
     """
-    known = accounts.payment_accounts_by_id({account_id})
-    return check_account(known.get(account_id), organisation_id, account_id, currency, field=field)
+    known = accounts.lock_payment_accounts({account_id})
+    return check_account(
+        known.get(account_id), organisation_id, account_id, currency, field=field, incoming=incoming
+    )
 
 
 def check_account(
@@ -47,11 +59,12 @@ def check_account(
     currency: str,
     *,
     field: str = "account",
+    incoming: bool = False,
 ) -> accounts.PaymentAccount:
-    """Return the account if it is the organisation's, open and in the currency; raise as usable_account."""
+    """Return the account if it is the organisation's, usable and in the currency; raise as usable_account."""
     if account is None or account.organisation_id != organisation_id:
         raise NotFound(object=field, id=public_id("acc", account_id))
-    if account.status != "open":
+    if account.status not in (RECEIVES if incoming else PAYS):
         raise AccountNotUsable(field=field, status=account.status)
     if account.currency != currency:
         raise CurrencyMismatch(field=field, expected=account.currency, given=currency)

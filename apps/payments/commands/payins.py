@@ -52,7 +52,9 @@ def book_payin(command: BookPayin, context: Context) -> dict[str, Any]:
     """Credit the account from cash and record a settled pay-in."""
     assert command.organisation_id is not None
     check_amount(command.amount)
-    account = usable_account(command.organisation_id, command.account_id, command.amount.currency)
+    account = usable_account(
+        command.organisation_id, command.account_id, command.amount.currency, incoming=True
+    )
     route = route_by_id(command.settlement_account_id)
     payment = _new_payin(
         command.organisation_id,
@@ -158,7 +160,7 @@ def _member(data: dict[str, Any], name: str, kind: type, default: Any = None) ->
 def _receive(command: ApplyProviderEvent, told: _ToldPayin, context: Context) -> Payment:
     assert command.organisation_id is not None
     check_amount(told.amount)
-    account = usable_account(command.organisation_id, told.account_id, told.amount.currency)
+    account = usable_account(command.organisation_id, told.account_id, told.amount.currency, incoming=True)
     route = route_for(told.amount.currency)
     payment = _new_payin(
         command.organisation_id,

@@ -64,7 +64,7 @@ def _refund_transfer(command: CreateRefund, paid: Payment, context: Context) -> 
     assert paid.other_account_id is not None
     payer_id, payee_id = paid.account_id, paid.other_account_id
     source = usable_account(paid.organisation_id, payee_id, paid.currency)
-    target = usable_account(paid.organisation_id, payer_id, paid.currency)
+    target = usable_account(paid.organisation_id, payer_id, paid.currency, incoming=True)
     refund = _new_refund(command, paid, Rail.BOOK, context, account_id=payee_id)
     refund.other_account_id = payer_id
     journal_seq = books.move(

@@ -39,7 +39,7 @@ def create_transfers(
 
     Many share one call of the ledger and one transaction; one alone is the same code.
     """
-    known = accounts.payment_accounts_by_id(
+    known = accounts.lock_payment_accounts(
         {key for command in commands for key in (command.account_id, command.other_account_id)}
     )
     prepared = [
@@ -86,6 +86,7 @@ def _prepare(
             command.other_account_id,
             currency,
             field="destination_account",
+            incoming=True,
         )
         payment = _new_transfer(command, context)
     except Refusal as refusal:
