@@ -60,11 +60,12 @@ class ApplyStatusReport(Command):
 @handles(ApplyStatusReport, name="payments.apply_status_report", version=1, permission="payments.batch")
 def apply_status_report(command: ApplyStatusReport, context: Context) -> dict[str, Any]:
     """Accept or reject each payment of the file; what is late or unknown changes nothing and is counted."""
-    if StatusFile.objects.filter(sha256=command.sha256).exists():
-        raise DuplicateFile(file=command.file_name)
     batch = Batch.objects.select_for_update().filter(message_id=command.original_message_id).first()
     if batch is None:
         raise UnknownBatch(original_message_id=command.original_message_id)
+    # Asked under the batch's lock: of two who bring the same file at once, the second sees the first's.
+    if StatusFile.objects.filter(sha256=command.sha256).exists():
+        raise DuplicateFile(file=command.file_name)
     payments = {
         payment.end_to_end_id: payment
         for payment in Payment.objects.select_for_update(no_key=True)
