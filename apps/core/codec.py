@@ -45,9 +45,15 @@ def to_data(value: Any) -> Any:
 
 
 def canonical_json(value: Any) -> bytes:
-    """Write data as the one JSON text that equal values share: sorted names, no spaces, UTF-8."""
-    data = to_data(value)
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """Write data as the one JSON text that equal values share: sorted names, no spaces, UTF-8.
+
+    Raises Invalid for a text that UTF-8 cannot say, which is one with half a surrogate pair.
+    """
+    text = json.dumps(to_data(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Invalid(field="text", reason="half a surrogate pair") from None
 
 
 def digest(*parts: Any) -> bytes:

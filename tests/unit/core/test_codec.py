@@ -80,3 +80,13 @@ class TestRefusals:
     def test_never_tell_a_float(self):
         with pytest.raises(TypeError):
             to_data({"amount": 1.5})
+
+
+class TestTextThatUtf8CannotSay:
+    @pytest.mark.parametrize("value", ["\ud800", {"\udfff": 1}, [{"deep": "a\ud83d"}]])
+    def test_is_refused(self, value):
+        with pytest.raises(Invalid):
+            canonical_json(value)
+
+    def test_a_whole_pair_is_text(self):
+        assert canonical_json("\U0001f600") == '"\U0001f600"'.encode()
