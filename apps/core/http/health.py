@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
@@ -28,7 +28,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         if checks["migrations"]["ok"]:
             checks |= {"outbox": _outbox(), "worker": _process("worker"), "relay": _process("relay")}
             checks |= {name: check() for name, check in HEALTH.entries.items()}
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:  # neither is the other in Django
         checks["database"] = {"ok": False, "error": type(error).__name__}
     ok = all(check["ok"] for check in checks.values())
     return JsonResponse({"ok": ok, "checks": checks}, status=200 if ok else 503)
