@@ -35,7 +35,9 @@ class ReasonForm(ConfirmForm):
 class OptionalReasonForm(ReasonForm):
     """A confirmation that may be told why."""
 
-    reason = forms.CharField(max_length=300, strip=True, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    reason = forms.CharField(
+        max_length=300, strip=True, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,11 @@ def offered(request: HttpRequest, actions: list[Action]) -> list[Action]:
 
 
 def confirm(
-    request: HttpRequest, action: Action, *, back: str, facts: dict[str, Any],
+    request: HttpRequest,
+    action: Action,
+    *,
+    back: str,
+    facts: dict[str, Any],
     build: Callable[[dict[str, Any]], Command],
 ) -> HttpResponse:
     """Ask for confirmation, and on POST run the command that `build` makes of the form.
@@ -67,7 +73,9 @@ def confirm(
     """
     if not access.may(request, action.permission):
         raise PermissionDenied
-    form = action.form(request.POST if request.method == "POST" else None, initial={"key": secrets.token_urlsafe(24)})
+    form = action.form(
+        request.POST if request.method == "POST" else None, initial={"key": secrets.token_urlsafe(24)}
+    )
     refusal: Refusal | None = None
     if request.method == "POST" and form.is_valid():
         try:
@@ -79,10 +87,18 @@ def confirm(
             _tell(request, action, outcome)
             return HttpResponseRedirect(back)
     context = {
-        **SITE.each_context(request), "title": action.label, "action": action, "form": form, "back": back,
-        "facts": facts, "refusal": refusal, "refusal_facts": codec.to_data(refusal.facts) if refusal else {},
+        **SITE.each_context(request),
+        "title": action.label,
+        "action": action,
+        "form": form,
+        "back": back,
+        "facts": facts,
+        "refusal": refusal,
+        "refusal_facts": codec.to_data(refusal.facts) if refusal else {},
     }
-    return TemplateResponse(request, "console/confirm.html", context, status=refusal.status if refusal else 200)
+    return TemplateResponse(
+        request, "console/confirm.html", context, status=refusal.status if refusal else 200
+    )
 
 
 def run(request: HttpRequest, command: Command, *, key: str | None) -> Outcome:

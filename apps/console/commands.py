@@ -51,7 +51,9 @@ class RevealPersonalData(Command):
     reason: str
 
 
-@handles(RevealPersonalData, name="console.reveal_personal_data", version=1, permission="personal_data.reveal")
+@handles(
+    RevealPersonalData, name="console.reveal_personal_data", version=1, permission="personal_data.reveal"
+)
 def reveal_personal_data(command: RevealPersonalData, context: Context) -> dict[str, Any]:
     """Write who looks at whom, and why, before anything is shown. Raises Invalid for a poor reason.
 

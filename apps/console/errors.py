@@ -42,7 +42,9 @@ def told(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         except Refusal as refusal:
             return page(request, refusal.status, refusal.title)
         except (OperationalError, InterfaceError) as error:
-            _log.error("database unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__)
+            _log.error(
+                "database unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__
+            )
             return page(request, 503)
 
     return update_wrapper(telling, view)
@@ -50,9 +52,13 @@ def told(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 def page(request: HttpRequest, status: int, title: str = "") -> HttpResponse:
     """Render the page of an error. It touches no table, for the database may be what failed."""
-    known, explanation = SENTENCES.get(status, ("This cannot be done.", "The object may have changed meanwhile."))
+    known, explanation = SENTENCES.get(
+        status, ("This cannot be done.", "The object may have changed meanwhile.")
+    )
     context = {
-        "title": title or known, "explanation": explanation, "status": status,
+        "title": title or known,
+        "explanation": explanation,
+        "status": status,
         "correlation_id": logs.correlation_id(),
     }
     return render(request, "errors/error.html", context, status=status)

@@ -61,10 +61,17 @@ class CodeForm(forms.Form):
     """The six digits an authenticator app shows."""
 
     code = forms.RegexField(
-        r"^[0-9]{6}$", strip=True, error_messages={"invalid": "A code has six digits."},
-        widget=forms.TextInput(attrs={
-            "inputmode": "numeric", "autocomplete": "one-time-code", "maxlength": 6, "autofocus": True,
-        }),
+        r"^[0-9]{6}$",
+        strip=True,
+        error_messages={"invalid": "A code has six digits."},
+        widget=forms.TextInput(
+            attrs={
+                "inputmode": "numeric",
+                "autocomplete": "one-time-code",
+                "maxlength": 6,
+                "autofocus": True,
+            }
+        ),
     )
 
 
@@ -79,7 +86,8 @@ def password_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         request.session.cycle_key()
         request.session[HALF] = {
-            "user": str(form.get_user().pk), "at": datetime.now(UTC).isoformat(),
+            "user": str(form.get_user().pk),
+            "at": datetime.now(UTC).isoformat(),
             "next": request.GET.get("next", ""),
         }
         return HttpResponseRedirect("/console/login/code/")
@@ -120,7 +128,9 @@ def setup_page(request: HttpRequest, user: User) -> HttpResponse:
     """
     if TOTPDevice.objects.filter(user=user, confirmed=True).exists():
         return HttpResponseRedirect("/console/login/code/")
-    device, _ = TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": "authenticator"})
+    device, _ = TOTPDevice.objects.get_or_create(
+        user=user, confirmed=False, defaults={"name": "authenticator"}
+    )
     form = CodeForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid() and _right(user, device, form):
         device.refresh_from_db()
@@ -129,7 +139,9 @@ def setup_page(request: HttpRequest, user: User) -> HttpResponse:
         _tell(RecordSecondFactor(None, user.public_id), user)
         return _enter(request, user, device)
     context = {
-        "form": form, "title": "Set up your second factor", "picture": _picture(device.config_url),
+        "form": form,
+        "title": "Set up your second factor",
+        "picture": _picture(device.config_url),
         "secret": _grouped(device),
     }
     return render(request, "console/login_setup.html", context)
@@ -167,9 +179,14 @@ def _tell(command: Command, user: User) -> None:
 def _picture(address: str) -> str:
     """Draw a QR code as inline SVG without any style of its own."""
     code = segno.make(address, micro=False, error="m")
-    return mark_safe(code.svg_inline(  # noqa: S308  # drawn by us, of our own text
-        omitsize=True, svgclass="qr", lineclass=None, border=2,
-    ))
+    return mark_safe(
+        code.svg_inline(  # noqa: S308  # drawn by us, of our own text
+            omitsize=True,
+            svgclass="qr",
+            lineclass=None,
+            border=2,
+        )
+    )
 
 
 def _grouped(device: TOTPDevice) -> str:
@@ -177,4 +194,4 @@ def _grouped(device: TOTPDevice) -> str:
     from base64 import b32encode
 
     text = b32encode(device.bin_key).decode()
-    return " ".join(text[at:at + 4] for at in range(0, len(text), 4))
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))

@@ -14,10 +14,13 @@ from apps.console.commands import REASON_MIN, RevealPersonalData
 from apps.core import tenancy
 
 REVEAL = Action(
-    "reveal", "Show personal data", "personal_data.reveal",
+    "reveal",
+    "Show personal data",
+    "personal_data.reveal",
     f"Names, account numbers and texts are shown to you once. Say why (at least {REASON_MIN} signs): "
     "the audit log keeps it, with your name.",
-    "", ReasonForm,
+    "",
+    ReasonForm,
 )
 
 

@@ -22,12 +22,19 @@ _AMOUNT = re.compile(r"(?P<amount>[0-9][0-9,. ]*?) ?(?P<currency>[A-Za-z]{3})?")
 
 def _payment_hit(row: payments.Payment) -> SearchHit:
     text = public_id("pay", row.id)
-    return SearchHit("Payment", text, f"{row.kind} of {row.amount}, {row.state}, {row.end_to_end_id}", f"/console/payments/{text}/")
+    return SearchHit(
+        "Payment",
+        text,
+        f"{row.kind} of {row.amount}, {row.state}, {row.end_to_end_id}",
+        f"/console/payments/{text}/",
+    )
 
 
 def by_payment_reference(text: str) -> list[SearchHit]:
     """Find payments by their whole end-to-end id."""
-    return [_payment_hit(row) for row in payments.payments().filter(end_to_end_id=text).order_by("-id")[:HITS]]
+    return [
+        _payment_hit(row) for row in payments.payments().filter(end_to_end_id=text).order_by("-id")[:HITS]
+    ]
 
 
 def by_iban(text: str) -> list[SearchHit]:
@@ -54,7 +61,9 @@ def by_amount(text: str) -> list[SearchHit]:
     return [
         _payment_hit(row)
         for money in wanted
-        for row in _recent(since).filter(amount_minor=money.minor, currency=money.currency).order_by("-id")[:HITS]
+        for row in _recent(since)
+        .filter(amount_minor=money.minor, currency=money.currency)
+        .order_by("-id")[:HITS]
     ]
 
 

@@ -52,8 +52,11 @@ class ConsoleSite(AdminSite):
         """Tell whether the session is a staff member's, verified by the second factor, and not worn out."""
         user: Any = request.user
         return bool(
-            user.is_authenticated and user.is_active and user.is_staff
-            and user.is_verified() and _age(request) <= SESSION_LONGEST
+            user.is_authenticated
+            and user.is_active
+            and user.is_staff
+            and user.is_verified()
+            and _age(request) <= SESSION_LONGEST
         )
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
@@ -63,8 +66,11 @@ class ConsoleSite(AdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
         """Address lists by their own names instead of by app and model."""
         lists = [
-            path(f"{listed.slug}/", include(listed.urls[0] if isinstance(listed.urls, tuple) else listed.urls))
-            for listed in self._registry.values() if isinstance(listed, ReadOnlyAdmin)
+            path(
+                f"{listed.slug}/", include(listed.urls[0] if isinstance(listed.urls, tuple) else listed.urls)
+            )
+            for listed in self._registry.values()
+            if isinstance(listed, ReadOnlyAdmin)
         ]
         return [
             path("login/", errors.told(login.password_page), name="login"),
@@ -79,7 +85,9 @@ class ConsoleSite(AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Give every page its frame: who looks, where they may go, what waits."""
         return {
-            "site_title": self.site_title, "has_permission": True, "is_popup": False,
+            "site_title": self.site_title,
+            "has_permission": True,
+            "is_popup": False,
             "environment": settings.ENVIRONMENT,
             "navigation": navigation.groups(request),
             "badges": badges.counts(request),

@@ -24,7 +24,10 @@ def _audit(object_id: str) -> list[TimelineItem]:
     """Tell what was done, tried and refused."""
     return [
         TimelineItem(
-            entry.at, "audit", f"{entry.action} {entry.outcome}", entry.actor,
+            entry.at,
+            "audit",
+            f"{entry.action} {entry.outcome}",
+            entry.actor,
             {"reason": entry.reason, **entry.data} if entry.reason else entry.data,
             f"/console/audit/{entry.id}/",
         )
@@ -51,13 +54,20 @@ _KINDS = {"file": "file", "webhook": "webhook", "statement": "statement"}
 
 
 def _state(event: payments.PaymentEvent) -> TimelineItem:
-    moved = f"{event.from_state or 'new'} → {event.to_state}" if event.applied else f"stays {event.from_state}"
+    moved = (
+        f"{event.from_state or 'new'} → {event.to_state}" if event.applied else f"stays {event.from_state}"
+    )
     detail = {
-        "told by": event.source, "message": event.external_id, "reason": event.reason,
+        "told by": event.source,
+        "message": event.external_id,
+        "reason": event.reason,
         "journal": event.journal_seq,
     }
     return TimelineItem(
-        event.at, _KINDS.get(event.source, "state"), f"{event.event}: {moved}", event.actor,
+        event.at,
+        _KINDS.get(event.source, "state"),
+        f"{event.event}: {moved}",
+        event.actor,
         {name: value for name, value in detail.items() if value},
         f"/console/journals/{event.journal_seq}/" if event.journal_seq else "",
     )
@@ -75,7 +85,9 @@ def _journals(object_id: str) -> list[TimelineItem]:
     return [
         TimelineItem(
             moments.get(journal.seq) or ordered.get(journal.action) or journal.recorded_at,
-            "journal", f"journal {journal.seq}: {journal.kind.removeprefix('ledger.')}", journal.actor,
+            "journal",
+            f"journal {journal.seq}: {journal.kind.removeprefix('ledger.')}",
+            journal.actor,
             {"effective": journal.effective_date, "recorded": journal.recorded_at},
             f"/console/journals/{journal.seq}/",
         )

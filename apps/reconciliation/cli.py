@@ -61,7 +61,9 @@ def progress_bar(stream: TextIO) -> Callable[[int, int], None]:
     def show(done: int, total: int) -> None:
         tenth = done * 10 // max(total, 1)
         if on_terminal:
-            stream.write(f"\r[{'#' * tenth}{'.' * (10 - tenth)}] {done}/{total}" + ("\n" if done == total else ""))
+            stream.write(
+                f"\r[{'#' * tenth}{'.' * (10 - tenth)}] {done}/{total}" + ("\n" if done == total else "")
+            )
         elif tenth != shown[0] and total >= 100:
             stream.write(f"{done}/{total}\n")
         shown[0] = tenth

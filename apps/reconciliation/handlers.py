@@ -14,8 +14,12 @@ CONSUMER = "reconciliation.expect"
 
 
 @consumes(
-    "payments.payment_sent", "payments.payment_accepted", "payments.payment_received",
-    "payments.payment_rejected", "payments.payment_cancelled", consumer=CONSUMER,
+    "payments.payment_sent",
+    "payments.payment_accepted",
+    "payments.payment_received",
+    "payments.payment_rejected",
+    "payments.payment_cancelled",
+    consumer=CONSUMER,
 )
 def expect(event: StoredEvent) -> None:
     """Expect a payment at the bank, or no longer."""
@@ -23,8 +27,10 @@ def expect(event: StoredEvent) -> None:
         return
     payment_id = parse_public_id("pay", event.object_id)
     execute(
-        ExpectPayments(None, (payment_id,), because=str(event.id)), actor=system_actor(CONSUMER),
-        key=f"{CONSUMER}:{event.id}", at=event.occurred_at,
+        ExpectPayments(None, (payment_id,), because=str(event.id)),
+        actor=system_actor(CONSUMER),
+        key=f"{CONSUMER}:{event.id}",
+        at=event.occurred_at,
     )
 
 
@@ -32,6 +38,7 @@ def expect(event: StoredEvent) -> None:
 def apply(event: StoredEvent) -> None:
     """Let a match that a person made have its effect."""
     apply_matches(
-        parse_public_id("ban", event.payload["bank_account_id"]), actor=system_actor("reconciliation.apply"),
+        parse_public_id("ban", event.payload["bank_account_id"]),
+        actor=system_actor("reconciliation.apply"),
         at=event.occurred_at,
     )

@@ -35,7 +35,9 @@ def content_id(day: date, *parts: str) -> UUID:
 
 def statement_day(statement: Statement) -> date | None:
     """Tell which day a statement's closing balance speaks of; None if nothing in it says so."""
-    closing = [balance.at_date for balance in statement.balances if balance.code == "CLBD" and balance.at_date]
+    closing = [
+        balance.at_date for balance in statement.balances if balance.code == "CLBD" and balance.at_date
+    ]
     if closing:
         return closing[-1]
     booked = [entry.booking_date for entry in statement.entries if entry.booking_date]
@@ -81,9 +83,7 @@ def lines_of(entry: StatementEntry, source: LineSource, *, taken: set[str]) -> l
     taken.add(fingerprint)
     parts = open_entry(entry)
     whole = len(parts) == 1
-    return [
-        _line(entry, part, number, source, fingerprint, whole=whole) for number, part in enumerate(parts)
-    ]
+    return [_line(entry, part, number, source, fingerprint, whole=whole) for number, part in enumerate(parts)]
 
 
 def _line(
@@ -96,24 +96,39 @@ def _line(
     number_of_other = detail.counterparty_iban if detail else ""
     return StatementLine(
         id=content_id(day, str(account.id), fingerprint, str(number)),
-        organisation_id=account.organisation_id, bank_account_id=account.id, statement_id=source.statement_id,
-        subject_id=source.file_id, position=entry.position, part=number, kind=part.kind,
-        status=entry.status[:12], amount_minor=part.amount.minor, currency=part.amount.currency,
-        booking_date=day, value_date=entry.value_date,
-        end_to_end=compared(refs.end_to_end), uetr=refs.uetr.lower()[:36],
-        message_id=compared(refs.msg or entry.refs.msg), batch_id=compared(refs.pmtinf or entry.refs.pmtinf),
+        organisation_id=account.organisation_id,
+        bank_account_id=account.id,
+        statement_id=source.statement_id,
+        subject_id=source.file_id,
+        position=entry.position,
+        part=number,
+        kind=part.kind,
+        status=entry.status[:12],
+        amount_minor=part.amount.minor,
+        currency=part.amount.currency,
+        booking_date=day,
+        value_date=entry.value_date,
+        end_to_end=compared(refs.end_to_end),
+        uetr=refs.uetr.lower()[:36],
+        message_id=compared(refs.msg or entry.refs.msg),
+        batch_id=compared(refs.pmtinf or entry.refs.pmtinf),
         creditor_reference=compared(detail.remittance_structured if detail else ""),
         bank_reference=compared(refs.acct_svcr or entry.refs.acct_svcr),
         bank_code=str(entry.bank_code)[:60],
-        return_reason=(detail.return_reason if detail else "")[:40], reversal=entry.reversal,
+        return_reason=(detail.return_reason if detail else "")[:40],
+        reversal=entry.reversal,
         counterparty=counterparty_index(number_of_other, organisation_id=account.organisation_id),
-        text=_text(entry, part), fingerprint=fingerprint, state=_state(entry, part, source),
+        text=_text(entry, part),
+        fingerprint=fingerprint,
+        state=_state(entry, part, source),
     )
 
 
 def _state(entry: StatementEntry, part: OpenedLine, source: LineSource) -> str:
     counts = (
-        source.final and entry.status == BOOKED and part.amount.minor != 0
+        source.final
+        and entry.status == BOOKED
+        and part.amount.minor != 0
         and part.amount.currency == source.account.currency
     )
     return LineState.OPEN.value if counts else LineState.PROVISIONAL.value
@@ -123,8 +138,10 @@ def _text(entry: StatementEntry, part: OpenedLine) -> str | None:
     """Gather what the bank wrote in words, shortened to what a row may hold."""
     told = part.detail or entry
     words = {
-        "name": told.counterparty_name, "account": told.counterparty_iban,
-        "remittance": told.remittance_unstructured, "info": entry.info,
+        "name": told.counterparty_name,
+        "account": told.counterparty_iban,
+        "remittance": told.remittance_unstructured,
+        "info": entry.info,
     }
     kept = {name: value[: TEXT_MAX // 5] for name, value in words.items() if value}
     return json.dumps(kept, ensure_ascii=False) if kept else None

@@ -22,7 +22,10 @@ def preview(command: Command, *, actor: Actor, at: datetime) -> Answer:
     if not actor.may(spec.permission) or not actor.belongs_to(command.organisation_id):
         raise Denied(permission=spec.permission)
     context = Context(
-        actor=actor, at=at, command_id=uuid7(at), organisation_id=command.organisation_id,
+        actor=actor,
+        at=at,
+        command_id=uuid7(at),
+        organisation_id=command.organisation_id,
         correlation_id=logs.correlation_id(),
     )
     with db.new_transaction():

@@ -47,16 +47,46 @@ from apps.reconciliation.models import (
 from apps.reconciliation.running import reconcile_accounts
 
 __all__ = [
-    "AcceptWithinTolerance", "AddBankAccount", "ApplyMatch", "AssignBreak", "BankAccount", "BookBreakAsCharge",
-    "BookBreakToSuspense", "Break", "BreakEvent", "CloseDay", "DayClose", "Expectation", "ForceMatch",
-    "ImportStatement", "Match", "MatchByHand", "NoteBreak", "ReconRun", "Reconcile", "Statement", "StatementLine",
-    "UndoMatch", "WriteOffBreak", "import_file", "import_statement", "observe_accounts", "queries", "reconcile",
-    "reconcile_accounts", "report_html",
+    "AcceptWithinTolerance",
+    "AddBankAccount",
+    "ApplyMatch",
+    "AssignBreak",
+    "BankAccount",
+    "BookBreakAsCharge",
+    "BookBreakToSuspense",
+    "Break",
+    "BreakEvent",
+    "CloseDay",
+    "DayClose",
+    "Expectation",
+    "ForceMatch",
+    "ImportStatement",
+    "Match",
+    "MatchByHand",
+    "NoteBreak",
+    "ReconRun",
+    "Reconcile",
+    "Statement",
+    "StatementLine",
+    "UndoMatch",
+    "WriteOffBreak",
+    "import_file",
+    "import_statement",
+    "observe_accounts",
+    "queries",
+    "reconcile",
+    "reconcile_accounts",
+    "report_html",
 ]
 
 
 def import_statement(
-    data: bytes, *, file_name: str, actor: Actor, at: datetime, organisation_id: UUID | None = None,
+    data: bytes,
+    *,
+    file_name: str,
+    actor: Actor,
+    at: datetime,
+    organisation_id: UUID | None = None,
     lenient: bool = False,
 ) -> dict[str, Any]:
     """Import the bytes of a statement file for an organisation, the operator unless one is given.

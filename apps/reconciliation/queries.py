@@ -42,7 +42,9 @@ def bank_accounts() -> QuerySet[BankAccount]:
 
 def open_breaks(*, bank_account_id: UUID | None = None, reason: str = "", owner: str = "") -> QuerySet[Break]:
     """Return open breaks, oldest first, with their line and expectation."""
-    rows = Break.objects.filter(state=BreakState.OPEN.value).select_related("line", "expectation", "bank_account")
+    rows = Break.objects.filter(state=BreakState.OPEN.value).select_related(
+        "line", "expectation", "bank_account"
+    )
     if bank_account_id is not None:
         rows = rows.filter(bank_account_id=bank_account_id)
     if reason:
@@ -77,7 +79,14 @@ class BreakPage:
     history: tuple[BreakEvent, ...]
 
 
-_COMPARED = ("amount_minor", "currency", "end_to_end", "creditor_reference", "counterparty", "bank_account_id")
+_COMPARED = (
+    "amount_minor",
+    "currency",
+    "end_to_end",
+    "creditor_reference",
+    "counterparty",
+    "bank_account_id",
+)
 
 
 def break_page(break_id: UUID) -> BreakPage:
@@ -87,10 +96,16 @@ def break_page(break_id: UUID) -> BreakPage:
         raise NotFound(object="break", id=public_id("brk", break_id))
     line, ours = row.line, row.expectation
     differs = (
-        tuple(name for name in _COMPARED if getattr(line, name) != getattr(ours, name)) if line and ours else ()
+        tuple(name for name in _COMPARED if getattr(line, name) != getattr(ours, name))
+        if line and ours
+        else ()
     )
     return BreakPage(
-        row, line, ours, differs, _candidates(row),
+        row,
+        line,
+        ours,
+        differs,
+        _candidates(row),
         tuple(BreakEvent.objects.filter(break_of_id=row.id).order_by("version")),
     )
 
@@ -105,7 +120,10 @@ def _candidates(row: Break) -> tuple[tuple[Expectation, int, str], ...]:
         return ()
     named = Expectation.objects.filter(id__in=row.detail.get("candidates", []), state="open")
     alike = Expectation.objects.filter(
-        bank_account_id=line.bank_account_id, state="open", currency=line.currency, amount_minor=line.amount_minor
+        bank_account_id=line.bank_account_id,
+        state="open",
+        currency=line.currency,
+        amount_minor=line.amount_minor,
     ).order_by("due_date", "id")[:50]
     rated = []
     for one in {*named, *alike}:
@@ -135,7 +153,9 @@ def _names_are_alike(line: StatementLine, one: Expectation) -> bool:
         theirs, ours = told(line).get("name", ""), other.name.reveal() if other else ""
     except KeyDestroyed:
         return False  # one of them was erased
-    return bool(theirs and ours) and fuzz.token_sort_ratio(theirs.casefold(), ours.casefold()) >= NAME_RATIO_MIN
+    return (
+        bool(theirs and ours) and fuzz.token_sort_ratio(theirs.casefold(), ours.casefold()) >= NAME_RATIO_MIN
+    )
 
 
 def runs(*, bank_account_id: UUID | None = None) -> QuerySet[ReconRun]:
@@ -163,9 +183,14 @@ def matches_of_payment(payment_id: UUID) -> list[Match]:
 
 def chain_problems(account: BankAccount) -> list[Problem]:
     """Check that the final statements of an account follow one another."""
-    rows = Statement.objects.filter(bank_account_id=account.id, kind="statement", page=1).order_by("day", "id")
+    rows = Statement.objects.filter(bank_account_id=account.id, kind="statement", page=1).order_by(
+        "day", "id"
+    )
     return check_chain(
-        [Link(public_id("stm", r.id), r.bank_id, r.day, r.sequence, r.opening_minor, r.closing_minor) for r in rows]
+        [
+            Link(public_id("stm", r.id), r.bank_id, r.day, r.sequence, r.opening_minor, r.closing_minor)
+            for r in rows
+        ]
     )
 
 
@@ -182,22 +207,26 @@ class DayCell:
 def matrix(*, first: date, last: date) -> dict[UUID, dict[date, DayCell]]:
     """Return the state of each account on each day that has a statement, a break or a close."""
     days: dict[tuple[UUID, date], dict[str, Any]] = defaultdict(dict)
-    for account, day, proof in Statement.objects.filter(day__range=(first, last), kind="statement").values_list(
-        "bank_account_id", "day", "proof"
-    ):
+    for account, day, proof in Statement.objects.filter(
+        day__range=(first, last), kind="statement"
+    ).values_list("bank_account_id", "day", "proof"):
         cell = days[account, day]
         cell["proof"] = Proof.UNPROVEN if Proof.UNPROVEN in (proof, cell.get("proof")) else proof
     for account, day, count in (
         Break.objects.filter(state=BreakState.OPEN.value, day__range=(first, last))
-        .values_list("bank_account_id", "day").annotate(Count("id"))
+        .values_list("bank_account_id", "day")
+        .annotate(Count("id"))
     ):
         days[account, day]["breaks"] = count
     for account, day, count in (
         StatementLine.objects.filter(state=LineState.OPEN.value, booking_date__range=(first, last))
-        .values_list("bank_account_id", "booking_date").annotate(Count("id"))
+        .values_list("bank_account_id", "booking_date")
+        .annotate(Count("id"))
     ):
         days[account, day]["open"] = count
-    for account, day in DayClose.objects.filter(day__range=(first, last)).values_list("bank_account_id", "day"):
+    for account, day in DayClose.objects.filter(day__range=(first, last)).values_list(
+        "bank_account_id", "day"
+    ):
         days[account, day]["closed"] = True
     table: dict[UUID, dict[date, DayCell]] = defaultdict(dict)
     for (account, day), facts in sorted(days.items()):
@@ -254,18 +283,28 @@ def cash_position(account: BankAccount, as_of: date) -> CashPosition:
     )
     latest = max(rows, key=lambda r: (r.day, len(r.sequence), r.sequence), default=None)
     day = latest.day if latest else as_of
-    still_open = StatementLine.objects.filter(
-        bank_account_id=account.id, state=LineState.OPEN.value, booking_date__lte=day
-    ).aggregate(total=Sum("amount_minor"))["total"] or 0
+    still_open = (
+        StatementLine.objects.filter(
+            bank_account_id=account.id, state=LineState.OPEN.value, booking_date__lte=day
+        ).aggregate(total=Sum("amount_minor"))["total"]
+        or 0
+    )
 
     def debit(account_id: int) -> int:
         return -ledger.balance_at(account_id, effective_date=day)
 
     books, closing = debit(route.cash_id), latest.closing_minor if latest else None
     return CashPosition(
-        account, latest.day if latest else None, closing, books, still_open,
-        None if closing is None else closing - still_open - books, debit(route.suspense_id),
-        debit(route.clearing_out_id), debit(route.clearing_in_id), debit(route.receivable_id),
+        account,
+        latest.day if latest else None,
+        closing,
+        books,
+        still_open,
+        None if closing is None else closing - still_open - books,
+        debit(route.suspense_id),
+        debit(route.clearing_out_id),
+        debit(route.clearing_in_id),
+        debit(route.receivable_id),
     )
 
 
@@ -286,10 +325,12 @@ def processor_report(as_of: date) -> dict[str, Any]:
         "waiting_count": owed.filter(window_to__gte=as_of).count(),
         "overdue": [
             {"payment": public_id("pay", one.payment_id), "due": one.due_date.isoformat(), **_amount(one)}
-            for one in overdue if one.payment_id is not None
+            for one in overdue
+            if one.payment_id is not None
         ],
         "unknown": [
-            {"group": one.group_reference, **_amount(one)} for one in unknown.order_by("due_date", "id")[:LISTED_MAX]
+            {"group": one.group_reference, **_amount(one)}
+            for one in unknown.order_by("due_date", "id")[:LISTED_MAX]
         ],
     }
 

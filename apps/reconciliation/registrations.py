@@ -30,13 +30,17 @@ def timeline(object_id: str) -> list[TimelineItem]:
 
 
 def _match(match: Match) -> Iterator[TimelineItem]:
-    lines = MatchItem.objects.filter(match_id=match.id, line__isnull=False).select_related("line").order_by("id")
+    lines = (
+        MatchItem.objects.filter(match_id=match.id, line__isnull=False).select_related("line").order_by("id")
+    )
     for item in lines[:ITEMS_MAX]:
         if item.line is None:
             continue
         statement = public_id("stm", item.line.statement_id)
         yield TimelineItem(
-            at=match.made_at, kind="statement", actor=match.made_by,
+            at=match.made_at,
+            kind="statement",
+            actor=match.made_by,
             title=f"{'Matched' if match.state != 'undone' else 'Was matched'} with the bank's line of "
             f"{item.line.booking_date:%d %b %Y}, by {match.method.replace('_', ' ')}",
             detail={"match": public_id("mat", match.id), "statement": statement, "state": match.state},
@@ -47,7 +51,10 @@ def _match(match: Match) -> Iterator[TimelineItem]:
 def _break(key: UUID) -> list[TimelineItem]:
     return [
         TimelineItem(
-            at=event.at, kind="state", title=f"Break {event.action}", actor=event.actor,
+            at=event.at,
+            kind="state",
+            title=f"Break {event.action}",
+            actor=event.actor,
             detail={"version": event.version, **event.data},
         )
         for event in BreakEvent.objects.filter(break_of_id=key).order_by("version")[:ITEMS_MAX]
@@ -63,9 +70,13 @@ def readings() -> Iterator[Gauge]:
         )
         for reason, count, age_days in cursor.fetchall():
             yield Gauge("bezant_breaks_open", "Open breaks.", count, {"reason": reason})
-            yield Gauge("bezant_breaks_oldest_days", "Age of the oldest of them.", age_days, {"reason": reason})
+            yield Gauge(
+                "bezant_breaks_oldest_days", "Age of the oldest of them.", age_days, {"reason": reason}
+            )
         cursor.execute("SELECT count(*) FROM reconciliation_match WHERE state = 'made'")
-        yield Gauge("bezant_matches_waiting", "Matches whose effect has not happened yet.", cursor.fetchone()[0])
+        yield Gauge(
+            "bezant_matches_waiting", "Matches whose effect has not happened yet.", cursor.fetchone()[0]
+        )
 
 
 TIMELINES.register("reconciliation", timeline)

@@ -29,8 +29,13 @@ Progress = Callable[[int, int], None]
 
 
 def reconcile_accounts(
-    *, as_of: date, actor: Actor, at: datetime, accounts: Iterable[BankAccount] | None = None,
-    dry_run: bool = False, progress: Progress | None = None,
+    *,
+    as_of: date,
+    actor: Actor,
+    at: datetime,
+    accounts: Iterable[BankAccount] | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Reconcile bank accounts (all settlement accounts if none are given) as of a day.
 
@@ -69,7 +74,8 @@ def apply_matches(
     with tenancy.scope(tenancy.PLATFORM):
         rows = list(
             Match.objects.filter(bank_account_id=bank_account_id, state=MatchState.MADE.value)
-            .order_by("id").values_list("id", "method")
+            .order_by("id")
+            .values_list("id", "method")
         )
     ordered = sorted(rows, key=lambda row: row[1] == Method.RETURN.value)
     applied, refused = 0, []
@@ -94,14 +100,17 @@ def catch_up_with_payments(*, actor: Actor, at: datetime) -> int:
         known = Expectation.objects.filter(payment_id__isnull=False)
         under_way = set(
             payments.payments(kinds=KINDS, states=sorted(AT_THE_BANK))
-            .filter(settlement_account_id__isnull=False).values_list("id", flat=True)
+            .filter(settlement_account_id__isnull=False)
+            .values_list("id", flat=True)
         )
         wanted = under_way - set(known.filter(payment_id__in=under_way).values_list("payment_id", flat=True))
         still_open = {
             key for key in known.filter(state="open").values_list("payment_id", flat=True) if key is not None
         }
         wanted |= set(
-            payments.payments(states=sorted(NEVER_COMES)).filter(id__in=still_open).values_list("id", flat=True)
+            payments.payments(states=sorted(NEVER_COMES))
+            .filter(id__in=still_open)
+            .values_list("id", flat=True)
         )
     ids = sorted(wanted)
     for start in range(0, len(ids), PAYMENTS_MAX):

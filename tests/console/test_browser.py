@@ -19,14 +19,36 @@ from tests.console.world import PASSWORD, World, code_of, staff
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 SHOTS = Path(__file__).resolve().parents[2] / "var" / "screenshots"
 PAGES = [
-    "", "payments/", "ledger/", "journals/", "trial-balance/", "customers/", "accounts/", "events/", "dead-events/",
-    "processes/", "reconciliation/", "breaks/", "statements/", "runs/", "endpoints/", "deliveries/", "inbox/", "audit/",
-    "approvals/", "search/?q=12.34",
+    "",
+    "payments/",
+    "ledger/",
+    "journals/",
+    "trial-balance/",
+    "customers/",
+    "accounts/",
+    "events/",
+    "dead-events/",
+    "processes/",
+    "reconciliation/",
+    "breaks/",
+    "statements/",
+    "runs/",
+    "endpoints/",
+    "deliveries/",
+    "inbox/",
+    "audit/",
+    "approvals/",
+    "search/?q=12.34",
 ]
 
 pytestmark = [
@@ -69,7 +91,10 @@ class Browser:
         self.page, self.address, self.complaints = page, address, []
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url} {request.failure}"))
+        page.on(
+            "requestfailed",
+            lambda request: self.complaints.append(f"failed: {request.url} {request.failure}"),
+        )
 
     def _said(self, message: Any) -> None:
         if message.type in ("error", "warning"):
@@ -114,7 +139,9 @@ def person() -> tuple[Any, str]:
 @pytest.fixture(params=["light", "dark"])
 def browser(world: World, address: str, person: Any, chromium: Any, request: Any) -> Iterator[Browser]:
     context = chromium.new_context(
-        color_scheme=request.param, viewport={"width": 1360, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
+        color_scheme=request.param,
+        viewport={"width": 1360, "height": 900},
+        permissions=["clipboard-read", "clipboard-write"],
     )
     one = Browser(context.new_page(), address)
     one.scheme = request.param  # type: ignore[attr-defined]
@@ -147,7 +174,9 @@ def test_no_page_breaks_the_content_policy_or_overflows(browser: Browser):
     for path in PAGES:
         browser.open(path)
         browser.shoot(f"{path.strip('/').partition('/')[0].partition('?')[0] or 'home'}-{browser.scheme}")
-        wide = browser.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        wide = browser.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
         assert wide <= 0, f"{path or 'home'} is {wide}px too wide"
 
     assert browser.complaints == []

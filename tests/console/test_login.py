@@ -33,8 +33,10 @@ class TestThePassword:
 
     def test_of_a_customer_is_as_wrong_as_any(self, db):
         user = User.objects.create(
-            id=ids.uuid7(clock.database_now()), username=f"customer-{ids.uuid7(clock.database_now())}",
-            kind="customer", password=make_password(PASSWORD),
+            id=ids.uuid7(clock.database_now()),
+            username=f"customer-{ids.uuid7(clock.database_now())}",
+            kind="customer",
+            password=make_password(PASSWORD),
         )
 
         answer = first_factor(browser(), user)

@@ -26,10 +26,24 @@ def text_of(client, path):
 
 
 class TestEveryPage:
-    @pytest.mark.parametrize("path", [
-        "", "payments/", "ledger/", "journals/", "trial-balance/", "customers/", "accounts/", "events/", "processes/",
-        "reconciliation/", "search/?q=1", "staff/", "audit/",
-    ])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "",
+            "payments/",
+            "ledger/",
+            "journals/",
+            "trial-balance/",
+            "customers/",
+            "accounts/",
+            "events/",
+            "processes/",
+            "reconciliation/",
+            "search/?q=1",
+            "staff/",
+            "audit/",
+        ],
+    )
     def test_keeps_the_content_policy_and_the_caches_out(self, world, as_role, path):
         answer = as_role("compliance_officer").get(f"/console/{path}")
 
@@ -40,7 +54,10 @@ class TestEveryPage:
 
     def test_reads_in_a_transaction_that_cannot_write(self, world, as_role, monkeypatch):
         seen = []
-        monkeypatch.setattr("apps.console.tiles.tiles_for", lambda request: seen.append(_setting("transaction_read_only")) or [])
+        monkeypatch.setattr(
+            "apps.console.tiles.tiles_for",
+            lambda request: seen.append(_setting("transaction_read_only")) or [],
+        )
 
         as_role("viewer").get("/console/")
 
@@ -51,7 +68,9 @@ class TestEveryPage:
         client = as_role("administrator" if slug == "organisations" else "compliance_officer")
         client.get(f"/console/{slug}/")
 
-        with CaptureQueriesContext(connection, ) as asked:
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
             client.get(f"/console/{slug}/")
 
         assert len(asked) <= QUERIES_MAX
@@ -60,7 +79,9 @@ class TestEveryPage:
 
 
 SITE_TABLES = {
-    listed.slug: model._meta.db_table for model, listed in SITE._registry.items() if isinstance(listed, ReadOnlyAdmin)
+    listed.slug: model._meta.db_table
+    for model, listed in SITE._registry.items()
+    if isinstance(listed, ReadOnlyAdmin)
 }
 
 
@@ -84,7 +105,9 @@ class TestLists:
             path = "/console/payments/" + older[1].replace("&amp;", "&")
 
         with tenancy.scope(tenancy.PLATFORM):
-            everything = [str(key) for key in payments.payments().order_by("-id").values_list("id", flat=True)]
+            everything = [
+                str(key) for key in payments.payments().order_by("-id").values_list("id", flat=True)
+            ]
         assert found == everything
 
     def test_filters_stand_in_the_address(self, world, as_role):
@@ -105,7 +128,12 @@ class TestAPayment:
 
     def test_shows_only_buttons_that_are_legal_and_allowed(self, world, as_role):
         def buttons(role, payment):
-            return set(re.findall(r'href="(approve|decline|cancel)/"', text_of(as_role(role), f"/console/payments/{payment}/")))
+            return set(
+                re.findall(
+                    r'href="(approve|decline|cancel)/"',
+                    text_of(as_role(role), f"/console/payments/{payment}/"),
+                )
+            )
 
         assert buttons("approver", world.payout) == {"approve", "decline"}
         assert buttons("operator", world.payout) == {"cancel"}
@@ -142,9 +170,15 @@ class TestAPayment:
         from apps.core.actors import system_actor
 
         maker = replace(system_actor("x"), kind="staff", id=client.user.public_id)
-        mine = do(payments.CreatePayout(
-            world.organisation_id, debtor, Money(100, "EUR"), payments.Creditor("Anna Berg", "FR1420041010050500013M02606"),
-        ), actor=maker)["id"]
+        mine = do(
+            payments.CreatePayout(
+                world.organisation_id,
+                debtor,
+                Money(100, "EUR"),
+                payments.Creditor("Anna Berg", "FR1420041010050500013M02606"),
+            ),
+            actor=maker,
+        )["id"]
 
         answer = client.post(f"/console/payments/{mine}/approve/", {"key": "k" * 30})
 
@@ -180,19 +214,25 @@ class TestPersonalData:
         assert self.NAME in answer.content.decode() and self.IBAN in answer.content.decode()
         assert self.NAME not in text_of(client, f"/console/payments/{world.payout}/")
         with tenancy.scope(tenancy.PLATFORM):
-            entry = next(one for one in audit_of_object(world.payout) if one.action == "console.reveal_personal_data")
+            entry = next(
+                one for one in audit_of_object(world.payout) if one.action == "console.reveal_personal_data"
+            )
         assert entry.actor == f"staff:{client.user.public_id}"
         assert entry.data["reason"] == "The customer asks by telephone"
 
     @pytest.mark.parametrize("reason", ["", "short", "          "])
     def test_is_not_shown_without_a_reason(self, world, as_role, reason):
-        answer = as_role("operator").post(f"/console/customers/{world.customer}/reveal/", {"key": "k" * 30, "reason": reason})
+        answer = as_role("operator").post(
+            f"/console/customers/{world.customer}/reveal/", {"key": "k" * 30, "reason": reason}
+        )
 
         assert "Maria Schmidt" not in answer.content.decode()
 
     def test_is_not_shown_to_a_role_that_does_not_need_it(self, world, as_role):
         for kind, key in (("payments", world.payout), ("customers", world.customer)):
-            answer = as_role("viewer").post(f"/console/{kind}/{key}/reveal/", {"key": "k" * 30, "reason": "out of curiosity"})
+            answer = as_role("viewer").post(
+                f"/console/{kind}/{key}/reveal/", {"key": "k" * 30, "reason": "out of curiosity"}
+            )
             assert answer.status_code == 403
 
 
@@ -202,13 +242,17 @@ class TestTheBooks:
         page = text_of(client, "/console/trial-balance/")
         rows = client.get("/console/trial-balance/?format=csv").content.decode().splitlines()[1:]
 
-        debit, credit = (sum(Money.parse(row.split(",")[-back], "EUR").minor for row in rows) for back in (2, 1))
+        debit, credit = (
+            sum(Money.parse(row.split(",")[-back], "EUR").minor for row in rows) for back in (2, 1)
+        )
         assert "debits = credits" in page
         assert debit == credit > 0
 
     def test_account_page_runs_a_balance_and_knows_past_days(self, world, as_role):
         client = as_role("viewer")
-        account = re.search(r'href="/console/ledger/(\d+)/">T-account', text_of(client, f"/console/accounts/{world.account}/"))[1]
+        account = re.search(
+            r'href="/console/ledger/(\d+)/">T-account', text_of(client, f"/console/accounts/{world.account}/")
+        )[1]
 
         page = text_of(client, f"/console/ledger/{account}/?as_of=2020-01-01")
 
@@ -217,7 +261,9 @@ class TestTheBooks:
 
     def test_journal_page_says_that_it_balances(self, world, as_role):
         client = as_role("viewer")
-        seq = re.search(r"/console/journals/(\d+)/", text_of(client, f"/console/payments/{world.transfer}/"))[1]
+        seq = re.search(r"/console/journals/(\d+)/", text_of(client, f"/console/payments/{world.transfer}/"))[
+            1
+        ]
 
         page = text_of(client, f"/console/journals/{seq}/")
 
@@ -229,7 +275,10 @@ class TestSearch:
     def test_opens_what_is_found_alone(self, world, as_role):
         client = as_role("viewer")
         for text in (world.transfer, f" {world.transfer} "):
-            assert client.get("/console/search/", {"q": text})["Location"] == f"/console/payments/{world.transfer}/"
+            assert (
+                client.get("/console/search/", {"q": text})["Location"]
+                == f"/console/payments/{world.transfer}/"
+            )
 
     def test_finds_end_to_end_ids_ibans_and_amounts(self, world, as_role):
         client = as_role("viewer")
@@ -238,17 +287,23 @@ class TestSearch:
             from apps.accounts import public as accounts
 
             iban = accounts.payment_account(row.account_id).iban
-        spaced = " ".join(iban[at:at + 4] for at in range(0, len(iban), 4))
+        spaced = " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))
 
-        assert client.get("/console/search/", {"q": row.end_to_end_id})["Location"].endswith(f"{world.transfer}/")
+        assert client.get("/console/search/", {"q": row.end_to_end_id})["Location"].endswith(
+            f"{world.transfer}/"
+        )
         assert client.get("/console/search/", {"q": spaced})["Location"].endswith(f"{world.account}/")
         for amount in ("1234.56", "1,234.56 EUR", "1234.56 eur"):
             hits = client.get("/console/search/hits/", {"q": amount}).json()["hits"]
             assert any(world.transfer in hit["url"] for hit in hits)
 
     def test_hides_what_the_role_does_not_open(self, world, as_role):
-        assert as_role("administrator").get("/console/search/hits/", {"q": world.transfer}).json() == {"hits": []}
+        assert as_role("administrator").get("/console/search/hits/", {"q": world.transfer}).json() == {
+            "hits": []
+        }
 
-    @pytest.mark.parametrize("text", ["", "ab", "\0\0\0", "x" * 10_000, "' OR 1=1 --", "9" * 200, "1" * 19 + ".00", "💶💶💶"])
+    @pytest.mark.parametrize(
+        "text", ["", "ab", "\0\0\0", "x" * 10_000, "' OR 1=1 --", "9" * 200, "1" * 19 + ".00", "💶💶💶"]
+    )
     def test_takes_anything(self, world, as_role, text):
         assert as_role("viewer").get("/console/search/", {"q": text}).status_code in (200, 302)

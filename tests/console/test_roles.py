@@ -8,7 +8,18 @@ from apps.console.site import SITE
 from apps.core.console import ReadOnlyAdmin
 
 LISTS = {listed.slug: listed for listed in SITE._registry.values() if isinstance(listed, ReadOnlyAdmin)}
-MONEY = {"payments", "approvals", "audit", "events", "dead-events", "statements", "runs", "breaks", "accounts", "customers"}
+MONEY = {
+    "payments",
+    "approvals",
+    "audit",
+    "events",
+    "dead-events",
+    "statements",
+    "runs",
+    "breaks",
+    "accounts",
+    "customers",
+}
 
 
 def needed() -> dict[str, str]:
@@ -24,7 +35,8 @@ def test_a_role_opens_the_pages_it_holds_the_permission_for_and_no_others(world,
     opened = {url: client.get(url).status_code for url in needed()}
 
     assert opened == {
-        url: 200 if not permission or permission in permissions else 403 for url, permission in needed().items()
+        url: 200 if not permission or permission in permissions else 403
+        for url, permission in needed().items()
     }
 
 
@@ -57,24 +69,55 @@ def test_no_list_can_be_added_to_changed_or_deleted_from(world, as_role, slug, a
 def test_no_list_or_object_takes_a_post(world, as_role, slug):
     client = as_role("compliance_officer")
 
-    assert client.post(f"/console/{slug}/", {"action": "delete_selected", "_selected_action": "1"}).status_code == 403
-    assert client.post(f"/console/{slug}/01a20e27-aabb-72b0-902d-1381e6e83128/", {"_save": "1"}).status_code == 403
+    assert (
+        client.post(f"/console/{slug}/", {"action": "delete_selected", "_selected_action": "1"}).status_code
+        == 403
+    )
+    assert (
+        client.post(f"/console/{slug}/01a20e27-aabb-72b0-902d-1381e6e83128/", {"_save": "1"}).status_code
+        == 403
+    )
 
 
 @pytest.mark.parametrize("slug", sorted(LISTS))
-@pytest.mark.parametrize("text", ["nonsense", "pay_" + "z" * 26, "%00", "9" * 400, "01a20e27-aabb-72b0-902d-1381e6e83199"])
+@pytest.mark.parametrize(
+    "text", ["nonsense", "pay_" + "z" * 26, "%00", "9" * 400, "01a20e27-aabb-72b0-902d-1381e6e83199"]
+)
 def test_what_does_not_exist_is_a_404(world, as_role, slug, text):
     role = "administrator" if slug == "organisations" else "compliance_officer"
 
     assert as_role(role).get(f"/console/{slug}/{text}/").status_code == 404
 
 
-@pytest.mark.parametrize("query", ["cursor=%ff", "cursor=bm90IGEga2V5", "state__exact=%00", "nonsense=1", "password__startswith=a", "q=%00", "p=x&o=1.2.3"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=%ff",
+        "cursor=bm90IGEga2V5",
+        "state__exact=%00",
+        "nonsense=1",
+        "password__startswith=a",
+        "q=%00",
+        "p=x&o=1.2.3",
+    ],
+)
 def test_bad_queries_are_refused_without_a_trace(world, as_role, query):
     assert as_role("viewer").get(f"/console/payments/?{query}").status_code in (200, 302, 400, 404)
 
 
-@pytest.mark.parametrize("path", ["ledger/999999999999/", "journals/999999999999/", "journals/99999999999999999999999/", "ledger/1/?as_of=31.12.2026", "ledger/1/?after=x", "ledger/?organisation=org_1", "go/zzz_1/", "nowhere/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "ledger/999999999999/",
+        "journals/999999999999/",
+        "journals/99999999999999999999999/",
+        "ledger/1/?as_of=31.12.2026",
+        "ledger/1/?after=x",
+        "ledger/?organisation=org_1",
+        "go/zzz_1/",
+        "nowhere/",
+    ],
+)
 def test_bad_addresses_are_pages_too(world, as_role, path):
     answer = as_role("viewer").get(f"/console/{path}")
 

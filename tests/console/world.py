@@ -68,10 +68,17 @@ def settlement_account_id() -> UUID:
         known = [route for route in payments.settlement_accounts() if route.currency == "EUR"]
     if known:
         return known[0].id
-    answer = do(payments.AddSettlementAccount(
-        None, operator_id=operator, iban="DE89370400440532013000", currency="EUR", holder="Bezant Sandbox Bank",
-        bank="Musterbank", bic="COBADEFFXXX",
-    ))
+    answer = do(
+        payments.AddSettlementAccount(
+            None,
+            operator_id=operator,
+            iban="DE89370400440532013000",
+            currency="EUR",
+            holder="Bezant Sandbox Bank",
+            bank="Musterbank",
+            bic="COBADEFFXXX",
+        )
+    )
     return ids.parse_public_id("sta", answer["id"])
 
 
@@ -99,15 +106,31 @@ def open_world() -> World:
     first = do(OpenPaymentAccount(mine, "EUR", ids.parse_public_id("pty", maria), "Main"))["id"]
     second = do(OpenPaymentAccount(mine, "EUR", ids.parse_public_id("pty", works), "Till"))["id"]
     key = {name: ids.parse_public_id("acc", text) for name, text in (("first", first), ("second", second))}
-    payin = do(payments.BookPayin(
-        mine, key["first"], route_id, Money(1_250_000, "EUR"), today, f"line-{uuid.uuid4().hex}",
-        payments.Debtor("Hans Meier", "DE75512108001245126199"), "Invoice 4711",
-    ))["id"]
-    transfer = do(payments.CreateTransfer(mine, key["first"], key["second"], Money(123_456, "EUR"), "Rent", "R-1"))["id"]
-    payout = do(payments.CreatePayout(
-        mine, key["first"], Money(50_000, "EUR"), payments.Creditor("Anna Berg", "FR1420041010050500013M02606", "FR", "Paris"),
-        "Deposit back", "P-1",
-    ))["id"]
+    payin = do(
+        payments.BookPayin(
+            mine,
+            key["first"],
+            route_id,
+            Money(1_250_000, "EUR"),
+            today,
+            f"line-{uuid.uuid4().hex}",
+            payments.Debtor("Hans Meier", "DE75512108001245126199"),
+            "Invoice 4711",
+        )
+    )["id"]
+    transfer = do(
+        payments.CreateTransfer(mine, key["first"], key["second"], Money(123_456, "EUR"), "Rent", "R-1")
+    )["id"]
+    payout = do(
+        payments.CreatePayout(
+            mine,
+            key["first"],
+            Money(50_000, "EUR"),
+            payments.Creditor("Anna Berg", "FR1420041010050500013M02606", "FR", "Paris"),
+            "Deposit back",
+            "P-1",
+        )
+    )["id"]
     return World(mine, maria, first, second, payin, transfer, payout)
 
 

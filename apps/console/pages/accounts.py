@@ -87,17 +87,32 @@ class AccountAdmin(ReadOnlyAdmin):
         holder = public_id("pty", found.party_id) if found.party_id else ""
         organisation = public_id("org", found.organisation_id)
         facts = {
-            "id": id_html(found.public_id, short=False), "IBAN": accounts.masked_iban(found.iban),
-            "holder": id_html(holder, url=page_of(holder), short=False) if holder else "the organisation itself",
+            "id": id_html(found.public_id, short=False),
+            "IBAN": accounts.masked_iban(found.iban),
+            "holder": id_html(holder, url=page_of(holder), short=False)
+            if holder
+            else "the organisation itself",
             "organisation": id_html(organisation, url=page_of(organisation)),
-            "posted": Money(balance.posted, found.currency), "held": Money(balance.held, found.currency),
-            "available": Money(balance.available, found.currency), "opened": found.opened_at,
-            "block": found.block_reason, "closed": found.closed_at,
+            "posted": Money(balance.posted, found.currency),
+            "held": Money(balance.held, found.currency),
+            "available": Money(balance.available, found.currency),
+            "opened": found.opened_at,
+            "block": found.block_reason,
+            "closed": found.closed_at,
         }
-        latest = payments.payments().filter(Q(account_id=found.id) | Q(other_account_id=found.id)).order_by("-id")[:20]
+        latest = (
+            payments.payments()
+            .filter(Q(account_id=found.id) | Q(other_account_id=found.id))
+            .order_by("-id")[:20]
+        )
         return self.page(
-            request, "console/account.html", title=found.label or "Payment account", found=found, latest=latest,
-            facts={name: value for name, value in facts.items() if value}, timeline=timeline_of(found.public_id),
+            request,
+            "console/account.html",
+            title=found.label or "Payment account",
+            found=found,
+            latest=latest,
+            facts={name: value for name, value in facts.items() if value},
+            timeline=timeline_of(found.public_id),
             books=access.may(request, "ledger.read"),
         )
 

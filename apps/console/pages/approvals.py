@@ -22,17 +22,28 @@ from apps.core.ids import public_id
 
 READ, DECIDE = "approvals.read", "approvals.decide"
 
-navigation.entry("Overview", "Approvals", "/console/approvals/?state__exact=waiting", permission=READ, keys="a")
+navigation.entry(
+    "Overview", "Approvals", "/console/approvals/?state__exact=waiting", permission=READ, keys="a"
+)
 place("apr", "/console/approvals/{}/", READ)
 Approval._meta.verbose_name_plural = "approvals"
 
 APPROVE = Action(
-    "approve", "Approve", DECIDE, "You approve this request; the command runs at once, in the name of its maker.",
-    "Approved and done.", OptionalReasonForm,
+    "approve",
+    "Approve",
+    DECIDE,
+    "You approve this request; the command runs at once, in the name of its maker.",
+    "Approved and done.",
+    OptionalReasonForm,
 )
 REJECT = Action(
-    "reject", "Reject", DECIDE, "You reject this request; nothing will be done, and its maker can read why.",
-    "Rejected.", ReasonForm, danger=True,
+    "reject",
+    "Reject",
+    DECIDE,
+    "You reject this request; nothing will be done, and its maker can read why.",
+    "Rejected.",
+    ReasonForm,
+    danger=True,
 )
 ACTIONS = {APPROVE.name: APPROVE, REJECT.name: REJECT}
 
@@ -77,19 +88,29 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     def more_urls(self) -> list[Any]:
         """Add the two decisions."""
-        return [path("<str:object_id>/<slug:action>/", self.admin_site.admin_view(self.decide), name="decide")]
+        return [
+            path("<str:object_id>/<slug:action>/", self.admin_site.admin_view(self.decide), name="decide")
+        ]
 
     def object_page(self, request: HttpRequest, found: Approval) -> HttpResponse:
         """Show the request, its command and the decision, or the buttons for one."""
         mine = found.maker_id == request.actor.id  # type: ignore[attr-defined]
         waiting = found.state == Approval.State.WAITING
         facts = {
-            **_facts(found), "state": state_html(found.state), "expires": found.expires_at,
-            "decided by": id_html(found.checker_id, short=False), "decided": found.decided_at,
-            "reason": found.reason, "answer": found.answer,
+            **_facts(found),
+            "state": state_html(found.state),
+            "expires": found.expires_at,
+            "decided by": id_html(found.checker_id, short=False),
+            "decided": found.decided_at,
+            "reason": found.reason,
+            "answer": found.answer,
         }
         return self.page(
-            request, "console/approval.html", title=in_words(found.command_name), facts=facts, mine=mine and waiting,
+            request,
+            "console/approval.html",
+            title=in_words(found.command_name),
+            facts=facts,
+            mine=mine and waiting,
             actions=offered(request, list(ACTIONS.values())) if waiting and not mine else [],
             timeline=timeline_of(public_id("apr", found.id)),
         )
@@ -103,7 +124,10 @@ class ApprovalAdmin(ReadOnlyAdmin):
             raise Http404
         decision = ApproveRequest if action == "approve" else RejectRequest
         return confirm(
-            request, ACTIONS[action], back=self.address(found.id), facts=_facts(found),
+            request,
+            ACTIONS[action],
+            back=self.address(found.id),
+            facts=_facts(found),
             build=lambda data: decision(found.organisation_id, public_id("apr", found.id), data["reason"]),
         )
 
@@ -115,7 +139,8 @@ def in_words(command_name: str) -> str:
 
 def _facts(found: Approval) -> dict[str, Any]:
     return {
-        "asked for by": id_html(found.maker_id, short=False), "asked": found.made_at,
+        "asked for by": id_html(found.maker_id, short=False),
+        "asked": found.made_at,
         "about": id_html(found.target, url=page_of(found.target), short=False) if found.target else "",
         "command": f"{found.command_name} v{found.command_version}",
         "in full": json.loads(found.payload) if isinstance(found.payload, str) else found.payload,
@@ -128,7 +153,9 @@ def waiting_count() -> int:
 
 
 SITE.register(Approval, ApprovalAdmin)
-badges.BADGES.append(badges.Badge("to approve", "/console/approvals/?state__exact=waiting", DECIDE, waiting_count))
+badges.BADGES.append(
+    badges.Badge("to approve", "/console/approvals/?state__exact=waiting", DECIDE, waiting_count)
+)
 
 
 @tile(READ)

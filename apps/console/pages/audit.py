@@ -76,14 +76,21 @@ class AuditAdmin(ReadOnlyAdmin):
     def object_page(self, request: HttpRequest, found: AuditEntry) -> HttpResponse:
         """Show the entry with its details and its hash."""
         facts = {
-            "action": found.action, "outcome": state_html(found.outcome), "reason": found.reason,
+            "action": found.action,
+            "outcome": state_html(found.outcome),
+            "reason": found.reason,
             "actor": f"{found.actor_kind} {found.actor_id}",
             "object": id_html(found.object_id, url=page_of(found.object_id), short=False),
-            "at": found.at, "recorded": found.recorded_at, "command": found.command_id,
+            "at": found.at,
+            "recorded": found.recorded_at,
+            "command": found.command_id,
             "correlation": format_html(
-                '<a href="/console/audit/?correlation_id={}">{}</a>', found.correlation_id, found.correlation_id
+                '<a href="/console/audit/?correlation_id={}">{}</a>',
+                found.correlation_id,
+                found.correlation_id,
             ),
-            "details": json.loads(found.data), "leaf hash": bytes(found.leaf_hash),
+            "details": json.loads(found.data),
+            "leaf hash": bytes(found.leaf_hash),
         }
         return self.page(request, "console/object.html", title=found.action, facts=facts)
 

@@ -58,14 +58,21 @@ class ClientAdmin(ReadOnlyAdmin):
         """Show a client without anything secret."""
         organisation = public_id("org", found.organisation_id)
         facts = {
-            "client id": id_html(found.client_id, short=False), "state": self.state_word(found),
-            "proves itself by": self.method(found), "grant types": ", ".join(found.grant_types),
-            "scopes": self.scopes(found), "redirects to": found.redirect_uris,
-            "organisation": id_html(organisation, url=page_of(organisation)), "registered": found.created,
+            "client id": id_html(found.client_id, short=False),
+            "state": self.state_word(found),
+            "proves itself by": self.method(found),
+            "grant types": ", ".join(found.grant_types),
+            "scopes": self.scopes(found),
+            "redirects to": found.redirect_uris,
+            "organisation": id_html(organisation, url=page_of(organisation)),
+            "registered": found.created,
             "disabled": found.disabled_at,
         }
         return self.page(
-            request, "console/object.html", title=found.name or "API client", facts=facts,
+            request,
+            "console/object.html",
+            title=found.name or "API client",
+            facts=facts,
             timeline=timeline_of(found.client_id),
         )
 

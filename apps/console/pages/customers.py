@@ -67,16 +67,26 @@ class CustomerAdmin(ReadOnlyAdmin):
         name, contact = (None, None) if revealed else (masks.masked_name, masks.masked_contact)
         organisation = public_id("org", found.organisation_id)
         facts = {
-            "id": id_html(found.public_id, short=False), "kind": found.kind, "name": masks.shown(found.name, name),
-            "e-mail": masks.shown(found.email, contact), "telephone": masks.shown(found.phone, contact),
-            "country": found.country, "reference": found.reference,
+            "id": id_html(found.public_id, short=False),
+            "kind": found.kind,
+            "name": masks.shown(found.name, name),
+            "e-mail": masks.shown(found.email, contact),
+            "telephone": masks.shown(found.phone, contact),
+            "country": found.country,
+            "reference": found.reference,
             "organisation": id_html(organisation, url=page_of(organisation)),
-            "created": found.created_at, "changed": found.changed_at,
+            "created": found.created_at,
+            "changed": found.changed_at,
         }
         held = accounts.payment_accounts(found.organisation_id, party_id=found.id).order_by("-id")[:100]
         return self.page(
-            request, "console/customer.html", title=f"{found.kind.capitalize()} {masks.shown(found.name, name)}",
-            facts=facts, held=held, revealed=revealed, timeline=timeline_of(found.public_id),
+            request,
+            "console/customer.html",
+            title=f"{found.kind.capitalize()} {masks.shown(found.name, name)}",
+            facts=facts,
+            held=held,
+            revealed=revealed,
+            timeline=timeline_of(found.public_id),
             can_reveal=access.may(request, "personal_data.reveal") and not revealed,
         )
 
@@ -84,7 +94,10 @@ class CustomerAdmin(ReadOnlyAdmin):
         """Show the customer in clear, after a reason that the audit log keeps."""
         found = seen(self, request, object_id)
         return revealed_page(
-            request, object_type="customer", object_id=found.public_id, back=self.address(found.id),
+            request,
+            object_type="customer",
+            object_id=found.public_id,
+            back=self.address(found.id),
             show=lambda: self._customer_page(request, found, revealed=True),
         )
 

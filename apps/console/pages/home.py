@@ -15,6 +15,9 @@ navigation.entry("Overview", "Home", "/console/", keys="h")
 def home(request: HttpRequest) -> HttpResponse:
     """Show the tiles and panels that the actor's role opens."""
     return page(
-        request, "console/home.html", title="Home",
-        tiles=tiles.tiles_for(request), panels=tiles.panels_for(request),
+        request,
+        "console/home.html",
+        title="Home",
+        tiles=tiles.tiles_for(request),
+        panels=tiles.panels_for(request),
     )

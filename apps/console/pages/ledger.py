@@ -54,8 +54,13 @@ def chart_of_accounts(request: HttpRequest) -> HttpResponse:
         for kind in ledger.AccountKind
     ]
     return page(
-        request, "console/ledger.html", title="Chart of accounts", tenants=tenants, chosen=chosen,
-        groups=[group for group in groups if group[1]], cut=len(found) >= ACCOUNTS_MAX,
+        request,
+        "console/ledger.html",
+        title="Chart of accounts",
+        tenants=tenants,
+        chosen=chosen,
+        groups=[group for group in groups if group[1]],
+        cut=len(found) >= ACCOUNTS_MAX,
     )
 
 
@@ -73,7 +78,9 @@ def _chosen(request: HttpRequest, tenants: list[Any]) -> Any:
 def _row(account: ledger.LedgerAccount, balance: ledger.Balance) -> dict[str, Any]:
     minor = books.natural(balance.posted, account.kind)
     return {
-        "account": account, "balance": balance, "posted": Money(minor, account.currency),
+        "account": account,
+        "balance": balance,
+        "posted": Money(minor, account.currency),
         "held": Money(balance.held, account.currency),
         "available": Money(books.natural(balance.available, account.kind), account.currency),
     }
@@ -90,18 +97,28 @@ def account_page(request: HttpRequest, account_id: int) -> HttpResponse:
     counters = _names({one.counter_id for one in shown})
     as_of = _date(request.GET.get("as_of", ""))
     return page(
-        request, "console/ledger_account.html", title=account.name, account=account,
-        row=_row(account, ledger.balance(account_id)), entries=[_entry(one, account) for one in shown],
-        names=counters, holds=ledger.open_holds(account_id, limit=50), as_of=as_of, today=clock.database_now().date(),
-        at_day=_at_day(account, as_of), holder=_holder(account_id),
-        older=shown[-1].cursor if len(entries) > ENTRIES else "", paged=bool(request.GET.get("after")),
+        request,
+        "console/ledger_account.html",
+        title=account.name,
+        account=account,
+        row=_row(account, ledger.balance(account_id)),
+        entries=[_entry(one, account) for one in shown],
+        names=counters,
+        holds=ledger.open_holds(account_id, limit=50),
+        as_of=as_of,
+        today=clock.database_now().date(),
+        at_day=_at_day(account, as_of),
+        holder=_holder(account_id),
+        older=shown[-1].cursor if len(entries) > ENTRIES else "",
+        paged=bool(request.GET.get("after")),
     )
 
 
 def _entry(entry: ledger.Entry, account: ledger.LedgerAccount) -> dict[str, Any]:
     amount = Money(abs(entry.amount_minor), account.currency)
     return {
-        "entry": entry, "debit": amount if entry.amount_minor < 0 else None,
+        "entry": entry,
+        "debit": amount if entry.amount_minor < 0 else None,
         "credit": amount if entry.amount_minor > 0 else None,
         "after": Money(books.natural(entry.after_minor, account.kind), account.currency),
         "url": page_of(entry.reference) if "_" in entry.reference else "",
@@ -111,7 +128,9 @@ def _entry(entry: ledger.Entry, account: ledger.LedgerAccount) -> dict[str, Any]
 def _at_day(account: ledger.LedgerAccount, day: date | None) -> Money | None:
     if day is None:
         return None
-    return Money(books.natural(ledger.balance_at(account.id, effective_date=day), account.kind), account.currency)
+    return Money(
+        books.natural(ledger.balance_at(account.id, effective_date=day), account.kind), account.currency
+    )
 
 
 def _holder(account_id: int) -> str:
@@ -138,8 +157,12 @@ def journals_page(request: HttpRequest) -> HttpResponse:
     found = ledger.latest_journals(before=int(before[:18]) if before.isdigit() else None, limit=JOURNALS + 1)
     shown = found[:JOURNALS]
     return page(
-        request, "console/journals.html", title="Journals", rows=books.journal_rows(shown),
-        older=shown[-1].seq if len(found) > JOURNALS else "", paged=bool(before),
+        request,
+        "console/journals.html",
+        title="Journals",
+        rows=books.journal_rows(shown),
+        older=shown[-1].seq if len(found) > JOURNALS else "",
+        paged=bool(before),
     )
 
 
@@ -154,17 +177,31 @@ def journal_page(request: HttpRequest, seq: int) -> HttpResponse:
     """Show one journal: both sides of every posting, and that they balance."""
     journal = ledger.journal(seq)
     facts = {
-        "kind": journal.kind, "action": journal.action.name.lower(), "effective": journal.effective_date,
-        "recorded": journal.recorded_at, "actor": journal.actor,
+        "kind": journal.kind,
+        "action": journal.action.name.lower(),
+        "effective": journal.effective_date,
+        "recorded": journal.recorded_at,
+        "actor": journal.actor,
         "reference": id_html(journal.reference, url=page_of(journal.reference), short=False),
-        "organisation": id_html(public_id("org", journal.organisation_id), url=page_of(public_id("org", journal.organisation_id))),
-        "reverses": format_html('<a href="/console/journals/{}/">{}</a>', journal.reverses_seq, journal.reverses_seq)
-        if journal.reverses_seq else "",
-        "key": journal.key, "metadata": journal.metadata,
+        "organisation": id_html(
+            public_id("org", journal.organisation_id), url=page_of(public_id("org", journal.organisation_id))
+        ),
+        "reverses": format_html(
+            '<a href="/console/journals/{}/">{}</a>', journal.reverses_seq, journal.reverses_seq
+        )
+        if journal.reverses_seq
+        else "",
+        "key": journal.key,
+        "metadata": journal.metadata,
     }
     return page(
-        request, "console/journal.html", title=f"Journal {seq}", journal=journal, names=_names(_touched([journal])),
-        facts={name: value for name, value in facts.items() if value}, balanced=books.balances_out(journal),
+        request,
+        "console/journal.html",
+        title=f"Journal {seq}",
+        journal=journal,
+        names=_names(_touched([journal])),
+        facts={name: value for name, value in facts.items() if value},
+        balanced=books.balances_out(journal),
         t_accounts=books.t_accounts([journal]) if journal.postings else [],
     )
 
@@ -178,8 +215,13 @@ def trial_balance_page(request: HttpRequest) -> HttpResponse:
     if request.GET.get("format") == "csv":
         return _as_csv(rows)
     return page(
-        request, "console/trial_balance.html", title="Trial balance", tenants=tenants, chosen=chosen,
-        currencies=_by_currency(rows), checked=clock.database_now(),
+        request,
+        "console/trial_balance.html",
+        title="Trial balance",
+        tenants=tenants,
+        chosen=chosen,
+        currencies=_by_currency(rows),
+        checked=clock.database_now(),
     )
 
 
@@ -188,7 +230,9 @@ def _by_currency(rows: list[ledger.TrialBalanceRow]) -> list[dict[str, Any]]:
     for currency in sorted({row.currency for row in rows}):
         mine = [row for row in rows if row.currency == currency]
         debit, credit = sum(row.debit_minor for row in mine), sum(row.credit_minor for row in mine)
-        found.append({"currency": currency, "rows": mine, "debit": debit, "credit": credit, "even": debit == credit})
+        found.append(
+            {"currency": currency, "rows": mine, "debit": debit, "credit": credit, "even": debit == credit}
+        )
     return found
 
 
@@ -216,7 +260,9 @@ def trial_balance_tile() -> Tile:
     uneven = [one["currency"] for one in currencies if not one["even"]]
     now = clock.database_now()
     return Tile(
-        "Trial balance", "off: " + ", ".join(uneven) if uneven else "debits = credits", "/console/trial-balance/",
+        "Trial balance",
+        "off: " + ", ".join(uneven) if uneven else "debits = credits",
+        "/console/trial-balance/",
         f"{len(currencies)} currenc{'y' if len(currencies) == 1 else 'ies'}, checked {now:%H:%M:%S} UTC",
         "bad" if uneven else "good",
     )

@@ -44,16 +44,29 @@ Payment._meta.verbose_name_plural = "payments"
 
 ACTIONS = {
     "approve": Action(
-        "approve", "Approve", "payments.approve", "You approve this payment as the second person; it leaves with the next file.",
+        "approve",
+        "Approve",
+        "payments.approve",
+        "You approve this payment as the second person; it leaves with the next file.",
         "Approved.",
     ),
     "decline": Action(
-        "decline", "Decline", "payments.approve", "You decline this payment; the money on hold is free again.",
-        "Declined.", ReasonForm, danger=True,
+        "decline",
+        "Decline",
+        "payments.approve",
+        "You decline this payment; the money on hold is free again.",
+        "Declined.",
+        ReasonForm,
+        danger=True,
     ),
     "cancel": Action(
-        "cancel", "Cancel payment", "payments.write", "The payment is taken back before it leaves; the money on hold is free again.",
-        "Cancelled.", OptionalReasonForm, danger=True,
+        "cancel",
+        "Cancel payment",
+        "payments.write",
+        "The payment is taken back before it leaves; the money on hold is free again.",
+        "Cancelled.",
+        OptionalReasonForm,
+        danger=True,
     ),
 }
 COMMANDS: dict[str, Any] = {
@@ -122,10 +135,19 @@ class PaymentAdmin(ReadOnlyAdmin):
         text = public_id("pay", found.id)
         journals = ledger.journals_by_reference(text)
         return self.page(
-            request, "console/payment.html", title=f"{found.kind.capitalize()}", payment=found, public_id=text,
-            parties=_parties(found, revealed=revealed), facts=_facts(found), revealed=revealed,
+            request,
+            "console/payment.html",
+            title=f"{found.kind.capitalize()}",
+            payment=found,
+            public_id=text,
+            parties=_parties(found, revealed=revealed),
+            facts=_facts(found),
+            revealed=revealed,
             can_reveal=access.may(request, "personal_data.reveal") and not revealed,
-            actions=offered(request, _legal(found)), timeline=timeline_of(text), journals=journals, rows=books.journal_rows(journals),
+            actions=offered(request, _legal(found)),
+            timeline=timeline_of(text),
+            journals=journals,
+            rows=books.journal_rows(journals),
             t_accounts=books.t_accounts([one for one in journals if one.postings]),
         )
 
@@ -133,7 +155,10 @@ class PaymentAdmin(ReadOnlyAdmin):
         """Show who is at the other end, after a reason that the audit log keeps."""
         found = seen(self, request, object_id)
         return revealed_page(
-            request, object_type="payment", object_id=public_id("pay", found.id), back=self.address(found.id),
+            request,
+            object_type="payment",
+            object_id=public_id("pay", found.id),
+            back=self.address(found.id),
             show=lambda: self._payment_page(request, found, revealed=True),
         )
 
@@ -145,11 +170,16 @@ class PaymentAdmin(ReadOnlyAdmin):
         if action not in ACTIONS:
             raise Http404
         facts = {
-            "payment": public_id("pay", found.id), "amount": found.amount, "state": state_html(found.state),
+            "payment": public_id("pay", found.id),
+            "amount": found.amount,
+            "state": state_html(found.state),
             "ordered by": found.ordered_by,
         }
         return confirm(
-            request, ACTIONS[action], back=self.address(found.id), facts=facts,
+            request,
+            ACTIONS[action],
+            back=self.address(found.id),
+            facts=facts,
             build=partial(COMMANDS[action], found),
         )
 
@@ -174,18 +204,31 @@ def _parties(found: Payment, *, revealed: bool) -> dict[str, Any]:
 
 def _account(account_id: Any) -> str:
     row = accounts.payment_account(account_id)
-    return id_html(f"{row.label or 'account'} · {accounts.masked_iban(row.iban)}", url=page_of(row.public_id), short=False)
+    return id_html(
+        f"{row.label or 'account'} · {accounts.masked_iban(row.iban)}",
+        url=page_of(row.public_id),
+        short=False,
+    )
 
 
 def _facts(found: Payment) -> dict[str, Any]:
     batch = found.batch_message_id
     facts = {
-        "rail": found.rail.replace("_", " "), "end-to-end id": id_html(found.end_to_end_id, short=False),
-        "reference": found.reference, "ordered": found.created_at, "changed": found.changed_at,
-        "ordered by": found.ordered_by, "approved by": found.approved_by,
-        "batch": id_html(batch, url=f"/console/payments/?batch_message_id={batch}", short=False) if batch else "",
-        "refund of": id_html(public_id("pay", found.parent_id), url=page_of(public_id("pay", found.parent_id)))
-        if found.parent_id else "",
+        "rail": found.rail.replace("_", " "),
+        "end-to-end id": id_html(found.end_to_end_id, short=False),
+        "reference": found.reference,
+        "ordered": found.created_at,
+        "changed": found.changed_at,
+        "ordered by": found.ordered_by,
+        "approved by": found.approved_by,
+        "batch": id_html(batch, url=f"/console/payments/?batch_message_id={batch}", short=False)
+        if batch
+        else "",
+        "refund of": id_html(
+            public_id("pay", found.parent_id), url=page_of(public_id("pay", found.parent_id))
+        )
+        if found.parent_id
+        else "",
         "provider": f"{found.provider} {found.provider_reference}" if found.provider else "",
         "failure": found.failure_code,
     }
@@ -219,7 +262,9 @@ def moved_tile() -> Tile | None:
     others = ", ".join(str(Money(minor, code)) for code, (minor, _) in sorted(sums.items()) if code != most)
     count = sum(number for _, number in sums.values())
     return Tile(
-        "Settled today", amount_html(Money(sums[most][0], most)), "/console/payments/?state__exact=settled",
+        "Settled today",
+        amount_html(Money(sums[most][0], most)),
+        "/console/payments/?state__exact=settled",
         f"{others + ' · ' if others else ''}{count} payment{'s' if count != 1 else ''}",
     )
 
@@ -228,7 +273,13 @@ def moved_tile() -> Tile | None:
 def to_approve_tile() -> Tile:
     """Tell how many payments wait for a second person."""
     count = to_approve()
-    return Tile("Payments to approve", count, TO_APPROVE, "over their organisation's limit", "busy" if count else "good")
+    return Tile(
+        "Payments to approve",
+        count,
+        TO_APPROVE,
+        "over their organisation's limit",
+        "busy" if count else "good",
+    )
 
 
 @panel(READ)
@@ -236,7 +287,9 @@ def moved_panel() -> Panel | None:
     """Draw what settled in the last thirty days, a chart for each currency."""
     today = clock.database_now().date()
     days = [today - timedelta(days=back) for back in range(CHART_DAYS - 1, -1, -1)]
-    start = clock.database_now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=CHART_DAYS - 1)
+    start = clock.database_now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(
+        days=CHART_DAYS - 1
+    )
     sums: dict[str, dict[Any, int]] = {}
     for row in money_moved(start):
         by_day = sums.setdefault(row["currency"], {})
@@ -244,7 +297,10 @@ def moved_panel() -> Panel | None:
     if not sums:
         return None
     drawn = [
-        (Money(sum(sums[code].values()), code), charts.bars([(day, Money(sums[code].get(day, 0), code)) for day in days]))
+        (
+            Money(sum(sums[code].values()), code),
+            charts.bars([(day, Money(sums[code].get(day, 0), code)) for day in days]),
+        )
         for code in sorted(sums)
     ]
     return Panel("console/moved.html", {"charts": drawn, "days": CHART_DAYS})

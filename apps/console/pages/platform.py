@@ -68,11 +68,15 @@ class EventAdmin(ReadOnlyAdmin):
         """Show the event with its payload."""
         payload = json.loads(found.payload) if isinstance(found.payload, str) else found.payload
         facts = {
-            "event": f"{found.name} v{found.version}", "id": public_id("evt", found.id),
+            "event": f"{found.name} v{found.version}",
+            "id": public_id("evt", found.id),
             "about": id_html(found.object_id, url=page_of(found.object_id), short=False),
-            "occurred": found.occurred_at, "recorded": found.recorded_at,
+            "occurred": found.occurred_at,
+            "recorded": found.recorded_at,
             "correlation": format_html(
-                '<a href="/console/audit/?correlation_id={}">{}</a>', found.correlation_id, found.correlation_id
+                '<a href="/console/audit/?correlation_id={}">{}</a>',
+                found.correlation_id,
+                found.correlation_id,
             ),
             "payload": payload,
         }
@@ -114,8 +118,13 @@ def processes(request: HttpRequest) -> HttpResponse:
         for row in Heartbeat.objects.order_by("kind", "-beaten_at")[:100]
     ]
     return page(
-        request, "console/processes.html", title="Processes", alive=alive, now=now,
-        consumers=ConsumerCursor.objects.order_by("consumer")[:200], lag_s=outbox.newest_lag_s(),
+        request,
+        "console/processes.html",
+        title="Processes",
+        alive=alive,
+        now=now,
+        consumers=ConsumerCursor.objects.order_by("consumer")[:200],
+        lag_s=outbox.newest_lag_s(),
     )
 
 
@@ -124,14 +133,18 @@ def dead_count() -> int:
     return DeadEvent.objects.filter(settled_at=None).count()
 
 
-badges.BADGES.append(badges.Badge("dead events", "/console/dead-events/?settled_at__isempty=1", READ, dead_count))
+badges.BADGES.append(
+    badges.Badge("dead events", "/console/dead-events/?settled_at__isempty=1", READ, dead_count)
+)
 
 
 @tile(READ)
 def dead_tile() -> Tile:
     """Tell how many events are dead."""
     count = dead_count()
-    return Tile("Dead events", count, "/console/dead-events/?settled_at__isempty=1", tone="bad" if count else "good")
+    return Tile(
+        "Dead events", count, "/console/dead-events/?settled_at__isempty=1", tone="bad" if count else "good"
+    )
 
 
 @tile(READ)
@@ -139,7 +152,10 @@ def lag_tile() -> Tile:
     """Tell how long the oldest unread event has waited."""
     lag_s = outbox.newest_lag_s()
     return Tile(
-        "Outbox lag", f"{lag_s:.1f} s", "/console/processes/", "oldest event that a consumer has not read",
+        "Outbox lag",
+        f"{lag_s:.1f} s",
+        "/console/processes/",
+        "oldest event that a consumer has not read",
         "good" if lag_s <= LAG_LONG_S else "bad",
     )
 
@@ -149,11 +165,15 @@ def processes_tile() -> Tile:
     """Tell which kinds of process are alive."""
     now = clock.database_now()
     fresh = {
-        row.kind for row in Heartbeat.objects.all()
+        row.kind
+        for row in Heartbeat.objects.all()
         if (now - row.beaten_at).total_seconds() <= heartbeats.FRESH_S
     }
     gone = [kind for kind in ("worker", "relay") if kind not in fresh]
     return Tile(
-        "Processes", "gone: " + ", ".join(gone) if gone else "all alive", "/console/processes/",
-        ", ".join(sorted(fresh)) or "no heartbeat", "bad" if gone else "good",
+        "Processes",
+        "gone: " + ", ".join(gone) if gone else "all alive",
+        "/console/processes/",
+        ", ".join(sorted(fresh)) or "no heartbeat",
+        "bad" if gone else "good",
     )

@@ -95,16 +95,27 @@ class StatementAdmin(ReadOnlyAdmin):
     def object_page(self, request: HttpRequest, found: Statement) -> HttpResponse:
         """Show a statement's footing and its lines; names and texts stay sealed."""
         facts = {
-            "id": id_html(public_id("stm", found.id), short=False), "account": _number(found.bank_account),
-            "day": found.day, "proof": state_html(found.proof), "because": found.proof_reasons or "",
-            "opening": _money(found.opening_minor, found.currency), "credits": _money(found.credit_minor, found.currency),
-            "debits": _money(found.debit_minor, found.currency), "closing": _money(found.closing_minor, found.currency),
-            "entries": found.entry_count, "lines known before": found.known_count, "file": found.file.name,
-            "sha-256": found.file.sha256, "imported": found.imported_at,
+            "id": id_html(public_id("stm", found.id), short=False),
+            "account": _number(found.bank_account),
+            "day": found.day,
+            "proof": state_html(found.proof),
+            "because": found.proof_reasons or "",
+            "opening": _money(found.opening_minor, found.currency),
+            "credits": _money(found.credit_minor, found.currency),
+            "debits": _money(found.debit_minor, found.currency),
+            "closing": _money(found.closing_minor, found.currency),
+            "entries": found.entry_count,
+            "lines known before": found.known_count,
+            "file": found.file.name,
+            "sha-256": found.file.sha256,
+            "imported": found.imported_at,
         }
         lines = StatementLine.objects.filter(statement=found).order_by("position", "part")[:LINES_MAX]
         return self.page(
-            request, "console/statement.html", title=f"Statement {found.bank_id}", facts=facts,
+            request,
+            "console/statement.html",
+            title=f"Statement {found.bank_id}",
+            facts=facts,
             lines=[(line, _money(line.amount_minor, line.currency)) for line in lines],
         )
 
@@ -148,15 +159,26 @@ class RunAdmin(ReadOnlyAdmin):
     def object_page(self, request: HttpRequest, found: ReconRun) -> HttpResponse:
         """Show what a run found, by method and reason."""
         facts = {
-            "account": _number(found.bank_account), "as of": found.as_of, "at": found.at, "made by": found.made_by,
-            "matched by method": found.matched, "open breaks by reason": found.breaks,
-            "expected, not due yet": found.expected_count, "took": f"{found.seconds:.2f} s",
+            "account": _number(found.bank_account),
+            "as of": found.as_of,
+            "at": found.at,
+            "made by": found.made_by,
+            "matched by method": found.matched,
+            "open breaks by reason": found.breaks,
+            "expected, not due yet": found.expected_count,
+            "took": f"{found.seconds:.2f} s",
         }
-        return self.page(request, "console/object.html", title=f"Run of {found.at:%Y-%m-%d %H:%M} UTC", facts=facts)
+        return self.page(
+            request, "console/object.html", title=f"Run of {found.at:%Y-%m-%d %H:%M} UTC", facts=facts
+        )
 
 
 def _sum(counts: Any) -> int:
-    return sum(number for number in counts.values() if isinstance(number, int)) if isinstance(counts, dict) else 0
+    return (
+        sum(number for number in counts.values() if isinstance(number, int))
+        if isinstance(counts, dict)
+        else 0
+    )
 
 
 class BreakAdmin(ReadOnlyAdmin):
@@ -210,10 +232,19 @@ class BreakAdmin(ReadOnlyAdmin):
         differing = {name for name in bank if both and name in ours and str(bank[name]) != str(ours[name])}
         history = BreakEvent.objects.filter(break_of=found).order_by("version")[:200]
         return self.page(
-            request, "console/break.html", title=f"Break: {found.reason.replace('_', ' ')}", found=found, bank=bank, ours=ours,
-            differing=differing, difference=Money(found.difference_minor, found.currency), history=history,
-            tone=_BREAK_TONES.get(found.state, ""), age_days=(clock.database_now().date() - found.day).days,
-            account=_number(found.bank_account), timeline=timeline_of(public_id("brk", found.id)),
+            request,
+            "console/break.html",
+            title=f"Break: {found.reason.replace('_', ' ')}",
+            found=found,
+            bank=bank,
+            ours=ours,
+            differing=differing,
+            difference=Money(found.difference_minor, found.currency),
+            history=history,
+            tone=_BREAK_TONES.get(found.state, ""),
+            age_days=(clock.database_now().date() - found.day).days,
+            account=_number(found.bank_account),
+            timeline=timeline_of(public_id("brk", found.id)),
         )
 
 
@@ -223,9 +254,13 @@ def _bank_side(found: Break) -> dict[str, Any]:
         return {}
     statement = public_id("stm", line.statement_id)
     return {
-        "amount": Money(line.amount_minor, line.currency), "date": line.booking_date,
-        "end-to-end id": line.end_to_end, "batch": line.batch_id, "creditor reference": line.creditor_reference,
-        "bank's reference": line.bank_reference, "return reason": line.return_reason,
+        "amount": Money(line.amount_minor, line.currency),
+        "date": line.booking_date,
+        "end-to-end id": line.end_to_end,
+        "batch": line.batch_id,
+        "creditor reference": line.creditor_reference,
+        "bank's reference": line.bank_reference,
+        "return reason": line.return_reason,
         "statement": id_html(statement, url=page_of(statement)),
     }
 
@@ -236,10 +271,14 @@ def _our_side(found: Break) -> dict[str, Any]:
         return {}
     payment = public_id("pay", expected.payment_id) if expected.payment_id else ""
     return {
-        "amount": Money(expected.amount_minor, expected.currency), "date": expected.due_date,
-        "end-to-end id": expected.end_to_end, "batch": expected.batch_id,
-        "creditor reference": expected.creditor_reference, "kind": expected.kind,
-        "window": f"{expected.window_from} to {expected.window_to}", "payment": id_html(payment, url=page_of(payment)),
+        "amount": Money(expected.amount_minor, expected.currency),
+        "date": expected.due_date,
+        "end-to-end id": expected.end_to_end,
+        "batch": expected.batch_id,
+        "creditor reference": expected.creditor_reference,
+        "kind": expected.kind,
+        "window": f"{expected.window_from} to {expected.window_to}",
+        "payment": id_html(payment, url=page_of(payment)),
     }
 
 
@@ -262,12 +301,18 @@ def days_page(request: HttpRequest) -> HttpResponse:
 def _cells(since: date) -> dict[Any, tuple[str, str]]:
     """Say of each account and day the strongest thing that is true, with its tone."""
     cells: dict[Any, tuple[str, str]] = {}
-    for key, day, proof in Statement.objects.filter(kind="statement", day__gte=since).values_list("bank_account", "day", "proof"):
+    for key, day, proof in Statement.objects.filter(kind="statement", day__gte=since).values_list(
+        "bank_account", "day", "proof"
+    ):
         if cells.get((key, day), ("proven", ""))[0] == "proven":
             cells[key, day] = (proof, "good" if proof == "proven" else "busy")
     for key, day, _ in DayClose.objects.filter(day__gte=since).values_list("bank_account", "day", "version"):
         cells[key, day] = ("closed", "good")
-    counted = Break.objects.filter(state="open", day__gte=since).values_list("bank_account", "day").annotate(n=Count("id"))
+    counted = (
+        Break.objects.filter(state="open", day__gte=since)
+        .values_list("bank_account", "day")
+        .annotate(n=Count("id"))
+    )
     for key, day, number in counted:
         cells[key, day] = (f"{number} break{'s' if number != 1 else ''}", "bad")
     return cells
@@ -293,5 +338,8 @@ def breaks_tile() -> Tile:
 def oldest_breaks_panel() -> Panel | None:
     """List the oldest open breaks."""
     rows = Break.objects.filter(state="open").select_related("bank_account").order_by("day", "id")[:6]
-    shown = [(row, public_id("brk", row.id), _number(row.bank_account), Money(row.difference_minor, row.currency)) for row in rows]
+    shown = [
+        (row, public_id("brk", row.id), _number(row.bank_account), Money(row.difference_minor, row.currency))
+        for row in rows
+    ]
     return Panel("console/oldest_breaks.html", {"rows": shown}) if shown else None

@@ -58,13 +58,19 @@ class StaffAdmin(ReadOnlyAdmin):
         """Show a member of staff: what the role opens, and what was done about them."""
         role = ROLES.get(found.role)
         facts = {
-            "id": id_html(found.public_id, short=False), "role": role.title if role else found.role,
-            "that means": role.description if role else "", "state": self.state_word(found),
-            "latest login": found.last_login, "joined": found.joined_at,
+            "id": id_html(found.public_id, short=False),
+            "role": role.title if role else found.role,
+            "that means": role.description if role else "",
+            "state": self.state_word(found),
+            "latest login": found.last_login,
+            "joined": found.joined_at,
             "may": ", ".join(sorted(role.permissions)) if role else "",
         }
         return self.page(
-            request, "console/object.html", title=found.username, facts=facts,
+            request,
+            "console/object.html",
+            title=found.username,
+            facts=facts,
             timeline=timeline_of(found.public_id),
         )
 
@@ -89,11 +95,17 @@ class OrganisationAdmin(ReadOnlyAdmin):
     def object_page(self, request: HttpRequest, found: Organisation) -> HttpResponse:
         """Show an organisation."""
         facts = {
-            "id": id_html(found.public_id, short=False), "kind": found.kind, "country": found.country,
+            "id": id_html(found.public_id, short=False),
+            "kind": found.kind,
+            "country": found.country,
             "opened": found.created_at,
         }
         return self.page(
-            request, "console/object.html", title=found.name, facts=facts, timeline=timeline_of(found.public_id)
+            request,
+            "console/object.html",
+            title=found.name,
+            facts=facts,
+            timeline=timeline_of(found.public_id),
         )
 
 

@@ -32,13 +32,20 @@ Delivery._meta.verbose_name_plural = "deliveries"
 InboxEvent._meta.verbose_name_plural = "inbox"
 
 RESEND = Action(
-    "resend", "Send again", "webhooks.write",
-    "The same event is sent once more, under the same id, signed with today's secret.", "It is queued.", ReasonForm,
+    "resend",
+    "Send again",
+    "webhooks.write",
+    "The same event is sent once more, under the same id, signed with today's secret.",
+    "It is queued.",
+    ReasonForm,
 )
 REPLAY = Action(
-    "replay", "Apply again", "events.replay",
+    "replay",
+    "Apply again",
+    "events.replay",
     "The provider's event is taken up again as it was stored; what was applied before is not applied twice.",
-    "It is queued.", ReasonForm,
+    "It is queued.",
+    ReasonForm,
 )
 
 
@@ -73,10 +80,15 @@ class EndpointAdmin(ReadOnlyAdmin):
     def object_page(self, request: HttpRequest, found: Endpoint) -> HttpResponse:
         """Show an endpoint and what was sent to it lately; its secrets are nowhere."""
         facts = {
-            "id": id_html(public_id("we", found.id), short=False), "address": found.url,
-            "description": found.description, "state": state_html(found.state),
-            "events": ", ".join(found.event_filters), "in order": found.ordered,
-            "in flight at most": found.max_in_flight, "added": found.created_at, "disabled": found.disabled_at,
+            "id": id_html(public_id("we", found.id), short=False),
+            "address": found.url,
+            "description": found.description,
+            "state": state_html(found.state),
+            "events": ", ".join(found.event_filters),
+            "in order": found.ordered,
+            "in flight at most": found.max_in_flight,
+            "added": found.created_at,
+            "disabled": found.disabled_at,
         }
         latest = Delivery.objects.filter(endpoint_id=found.id).order_by("-id")[:30]
         return self.page(request, "console/endpoint.html", title="Endpoint", facts=facts, deliveries=latest)
@@ -123,14 +135,23 @@ class DeliveryAdmin(ReadOnlyAdmin):
         """Show a delivery with each of its attempts."""
         event, endpoint = public_id("evt", found.event_id), public_id("we", found.endpoint_id)
         facts = {
-            "id": id_html(public_id("del", found.id), short=False), "event": id_html(event, url=page_of(event)),
-            "endpoint": id_html(endpoint, url=page_of(endpoint)), "about": id_html(found.object_id, url=page_of(found.object_id)),
-            "state": state_html(found.status), "reason": found.reason, "made": found.created_at,
-            "finished": found.finished_at, "correlation": found.correlation_id,
+            "id": id_html(public_id("del", found.id), short=False),
+            "event": id_html(event, url=page_of(event)),
+            "endpoint": id_html(endpoint, url=page_of(endpoint)),
+            "about": id_html(found.object_id, url=page_of(found.object_id)),
+            "state": state_html(found.status),
+            "reason": found.reason,
+            "made": found.created_at,
+            "finished": found.finished_at,
+            "correlation": found.correlation_id,
         }
         final = found.status in (Delivery.Status.DELIVERED, Delivery.Status.DEAD, Delivery.Status.DISCARDED)
         return self.page(
-            request, "console/delivery.html", title=found.event_name, facts=facts, attempts=attempts(found.id),
+            request,
+            "console/delivery.html",
+            title=found.event_name,
+            facts=facts,
+            attempts=attempts(found.id),
             actions=offered(request, [RESEND]) if final else [],
         )
 
@@ -138,7 +159,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
         """Confirm and queue the delivery again."""
         found = seen(self, request, object_id)
         return confirm(
-            request, RESEND, back=self.address(found.id), facts={"event": found.event_name, "about": found.object_id},
+            request,
+            RESEND,
+            back=self.address(found.id),
+            facts={"event": found.event_name, "about": found.object_id},
             build=partial(_again, ResendDelivery, found),
         )
 
@@ -174,15 +198,26 @@ class InboxAdmin(ReadOnlyAdmin):
     def object_page(self, request: HttpRequest, found: InboxEvent) -> HttpResponse:
         """Show what became of an event. Its payload may hold personal data and is not shown."""
         facts = {
-            "id": id_html(public_id("ine", found.id), short=False), "provider": found.provider,
-            "event": found.event_id, "type": found.event_type, "state": self.state_word(found),
-            "reason": id_html(found.reason, url=page_of(found.reason)) if found.reason.startswith("pay_") else found.reason,
-            "attempts": found.attempts, "occurred": found.occurred_at, "received": found.received_at,
-            "finished": found.finished_at, "sha-256 of the payload": bytes(found.payload_sha256),
+            "id": id_html(public_id("ine", found.id), short=False),
+            "provider": found.provider,
+            "event": found.event_id,
+            "type": found.event_type,
+            "state": self.state_word(found),
+            "reason": id_html(found.reason, url=page_of(found.reason))
+            if found.reason.startswith("pay_")
+            else found.reason,
+            "attempts": found.attempts,
+            "occurred": found.occurred_at,
+            "received": found.received_at,
+            "finished": found.finished_at,
+            "sha-256 of the payload": bytes(found.payload_sha256),
         }
         dead = found.status == InboxEvent.Status.DEAD
         return self.page(
-            request, "console/inbox_event.html", title=found.event_type, facts=facts,
+            request,
+            "console/inbox_event.html",
+            title=found.event_type,
+            facts=facts,
             actions=offered(request, [REPLAY]) if dead else [],
         )
 
@@ -192,7 +227,10 @@ class InboxAdmin(ReadOnlyAdmin):
         if found.status != InboxEvent.Status.DEAD:
             raise Http404
         return confirm(
-            request, REPLAY, back=self.address(found.id), facts={"event": found.event_id, "reason it died": found.reason},
+            request,
+            REPLAY,
+            back=self.address(found.id),
+            facts={"event": found.event_id, "reason it died": found.reason},
             build=partial(_again, ReplayInboxEvent, found),
         )
 
@@ -223,6 +261,9 @@ def dead_letters_tile() -> Tile:
     """Tell how many letters are dead, in either direction."""
     out, inwards = dead_letters()
     return Tile(
-        "Dead letters", out + inwards, DEAD_IN if inwards and not out else DEAD_OUT, f"{out} out, {inwards} in",
+        "Dead letters",
+        out + inwards,
+        DEAD_IN if inwards and not out else DEAD_OUT,
+        f"{out} out, {inwards} in",
         "bad" if out + inwards else "good",
     )

@@ -76,12 +76,26 @@ class Generator:
     def make(self) -> World:
         """Make the world."""
         clean: list[tuple[int, Callable[[], None]]] = [
-            (60, self._reference), (12, self._creditor_reference), (15, self._counterparty), (4, self._batch),
-            (3, self._one_to_many), (3, self._many_to_one), (2, self._settlement), (1, self._reference_in_capitals),
+            (60, self._reference),
+            (12, self._creditor_reference),
+            (15, self._counterparty),
+            (4, self._batch),
+            (3, self._one_to_many),
+            (3, self._many_to_one),
+            (2, self._settlement),
+            (1, self._reference_in_capitals),
         ]
         broken = (
-            self._over, self._under, self._wrong_currency, self._wrong_reference, self._wrong_direction,
-            self._wrong_account, self._duplicate, self._ambiguous, self._missing, self._unexplained,
+            self._over,
+            self._under,
+            self._wrong_currency,
+            self._wrong_reference,
+            self._wrong_direction,
+            self._wrong_account,
+            self._duplicate,
+            self._ambiguous,
+            self._missing,
+            self._unexplained,
         )
         weights, kinds = [weight for weight, _ in clean], [kind for _, kind in clean]
         turn = 0
@@ -106,8 +120,10 @@ class Generator:
         return content_id(FIRST_DAY, "bench", str(self.seed), self._name(kind))
 
     def _amount(self) -> int:
-        amount = self.dice.choice((1_000, 2_500, 5_000, 9_900)) if self.dice.random() < 0.2 else (
-            self.dice.randint(101, 5_000_000)
+        amount = (
+            self.dice.choice((1_000, 2_500, 5_000, 9_900))
+            if self.dice.random() < 0.2
+            else (self.dice.randint(101, 5_000_000))
         )
         return amount if self.dice.random() < 0.5 else -amount
 
@@ -161,8 +177,14 @@ class Generator:
     def _batch(self) -> None:
         due, name, message = self._due(), self._name("B"), self._name("M")
         ours = [
-            self._expect(-self.dice.randint(100, 900_000), due, batch_id=name, message_id=message,
-                         end_to_end=self._name("BE"), payer=self._payer())
+            self._expect(
+                -self.dice.randint(100, 900_000),
+                due,
+                batch_id=name,
+                message_id=message,
+                end_to_end=self._name("BE"),
+                payer=self._payer(),
+            )
             for _ in range(self.dice.randint(2, 12))
         ]
         told = {"batch_id": name} if self.dice.random() < 0.5 else {"message_id": message}
@@ -182,7 +204,9 @@ class Generator:
         due, payer, reference = self._due(), self._own_payer(), self._name("RF")
         parts = [self.dice.randint(1_000, 900_000) for _ in range(self.dice.randint(2, 4))]
         ours = self._expect(sum(parts), due, payer=payer, creditor_reference=reference)
-        theirs = [self._line(part, self._late(due), payer=payer, creditor_reference=reference) for part in parts]
+        theirs = [
+            self._line(part, self._late(due), payer=payer, creditor_reference=reference) for part in parts
+        ]
         self._true(ours, *theirs)
 
     def _own_payer(self) -> int:
@@ -194,7 +218,9 @@ class Generator:
         gross = [self.dice.randint(500, 90_000) for _ in range(self.dice.randint(2, 9))]
         fee = -sum(amount // 50 + 25 for amount in gross)
         ours = [self._expect(amount, due, group_reference=group) for amount in (*gross, fee)]
-        self._true(self._line(sum(row.amount_minor for row in ours), self._late(due), end_to_end=group), *ours)
+        self._true(
+            self._line(sum(row.amount_minor for row in ours), self._late(due), end_to_end=group), *ours
+        )
 
     def _over(self) -> None:
         theirs, _ = self._pair(end_to_end=self._name("O"), change=self.dice.randint(1, 90))
@@ -247,7 +273,9 @@ class Generator:
         self.world.reasons[theirs.id] = "unexplained"
 
     def _not_due_yet(self) -> None:
-        self._expect(self._amount(), AS_OF + timedelta(days=3), end_to_end=self._name("F"), payer=self._payer())
+        self._expect(
+            self._amount(), AS_OF + timedelta(days=3), end_to_end=self._name("F"), payer=self._payer()
+        )
 
 
 def payer_index(payer: int | None) -> bytes | None:

@@ -71,14 +71,23 @@ def _measured(world: World, seed: int) -> dict[str, Any]:
     _store(world, place)
     started = time.monotonic()
     context = Context(
-        actor=system_actor("bench"), at=_AT, command_id=ids.uuid7(_AT), organisation_id=None, correlation_id="bench"
+        actor=system_actor("bench"),
+        at=_AT,
+        command_id=ids.uuid7(_AT),
+        organisation_id=None,
+        correlation_id="bench",
     )
     answer = reconcile_account(Reconcile(None, bank_account_id=place.account.id, as_of=AS_OF), context)
     seconds = time.monotonic() - started
     return {
-        "lines": len(world.lines), "expectations": len(world.expected), "seed": seed,
-        "seconds": round(seconds, 2), "store_seconds": round(started - stored, 2),
-        "matched": answer["matched"], "breaks": answer["breaks"], "expected_still": answer["expected_count"],
+        "lines": len(world.lines),
+        "expectations": len(world.expected),
+        "seed": seed,
+        "seconds": round(seconds, 2),
+        "store_seconds": round(started - stored, 2),
+        "matched": answer["matched"],
+        "breaks": answer["breaks"],
+        "expected_still": answer["expected_count"],
         **judge(world, place.account.id),
     }
 
@@ -93,20 +102,27 @@ def judge(world: World, account_id: UUID) -> dict[str, Any]:
         made.setdefault(match_id, set()).add(line_id or expectation_id)
     found = {frozenset(members) for members in made.values()}
     told: dict[UUID, str] = {}
-    for line_id, expectation_id, reason in Break.objects.filter(bank_account_id=account_id).values_list(
-        "line_id", "expectation_id", "reason"
-    ).iterator():
+    for line_id, expectation_id, reason in (
+        Break.objects.filter(bank_account_id=account_id)
+        .values_list("line_id", "expectation_id", "reason")
+        .iterator()
+    ):
         told[line_id or expectation_id] = reason
     return {
-        "true_matches": len(world.matches), "false_matches": len(found - world.matches),
+        "true_matches": len(world.matches),
+        "false_matches": len(found - world.matches),
         "recall": round(len(found & world.matches) / max(len(world.matches), 1), 6),
         "planted_breaks": len(world.reasons),
         "wrong_reasons": sum(1 for key, reason in world.reasons.items() if told.get(key) != reason),
         "other_breaks": len(set(told) - set(world.reasons)),
-        "result_sha256": hashlib.sha256(repr((
-            sorted((str(match), sorted(map(str, members))) for match, members in made.items()),
-            sorted((str(key), reason) for key, reason in told.items()),
-        )).encode()).hexdigest(),
+        "result_sha256": hashlib.sha256(
+            repr(
+                (
+                    sorted((str(match), sorted(map(str, members))) for match, members in made.items()),
+                    sorted((str(key), reason) for key, reason in told.items()),
+                )
+            ).encode()
+        ).hexdigest(),
     }
 
 
@@ -122,20 +138,47 @@ def _make_place(seed: int) -> Place:
     organisation_id = content_id(FIRST_DAY, "bench organisation", str(seed))
     accounts = [
         BankAccount.objects.create(
-            id=content_id(FIRST_DAY, "bench account", str(seed), number), organisation_id=organisation_id,
-            number=number, currency=CURRENCY, name=number, role=AccountRole.OBSERVED.value, added_at=_AT,
+            id=content_id(FIRST_DAY, "bench account", str(seed), number),
+            organisation_id=organisation_id,
+            number=number,
+            currency=CURRENCY,
+            name=number,
+            role=AccountRole.OBSERVED.value,
+            added_at=_AT,
         )
         for number in ("BENCHACCOUNT", "OTHERACCOUNT")
     ]
     file = StatementFile.objects.create(
-        id=content_id(FIRST_DAY, "bench file", str(seed)), organisation_id=organisation_id, sha256="0" * 64,
-        format="bench", message_id="bench", name="bench", size_bytes=0, lenient=False, findings=[], received_at=_AT,
+        id=content_id(FIRST_DAY, "bench file", str(seed)),
+        organisation_id=organisation_id,
+        sha256="0" * 64,
+        format="bench",
+        message_id="bench",
+        name="bench",
+        size_bytes=0,
+        lenient=False,
+        findings=[],
+        received_at=_AT,
     )
     statement = Statement.objects.create(
-        id=content_id(FIRST_DAY, "bench statement", str(seed)), organisation_id=organisation_id,
-        bank_account=accounts[0], file=file, bank_id="bench", kind="statement", sequence="1", page=1, day=AS_OF,
-        currency=CURRENCY, entry_count=0, line_count=0, known_count=0, credit_minor=0, debit_minor=0,
-        proof="unproven", proof_reasons=["bench"], imported_at=_AT,
+        id=content_id(FIRST_DAY, "bench statement", str(seed)),
+        organisation_id=organisation_id,
+        bank_account=accounts[0],
+        file=file,
+        bank_id="bench",
+        kind="statement",
+        sequence="1",
+        page=1,
+        day=AS_OF,
+        currency=CURRENCY,
+        entry_count=0,
+        line_count=0,
+        known_count=0,
+        credit_minor=0,
+        debit_minor=0,
+        proof="unproven",
+        proof_reasons=["bench"],
+        imported_at=_AT,
     )
     return Place(organisation_id, accounts[0], accounts[1], statement.id)
 
@@ -158,18 +201,54 @@ def _insert(table: str, columns: str) -> str:
 
 def _line_row(line: Line, position: int, place: Place) -> tuple[Any, ...]:
     return (
-        line.id, place.organisation_id, place.account.id, place.statement_id, place.statement_id,
-        position, 0, "entry", "BOOK", line.amount_minor, CURRENCY, line.day, line.end_to_end, "",
-        line.message_id, line.batch_id, line.creditor_reference, "", "", "", False,
-        payer_index(line.payer), line.id.hex, "open",
+        line.id,
+        place.organisation_id,
+        place.account.id,
+        place.statement_id,
+        place.statement_id,
+        position,
+        0,
+        "entry",
+        "BOOK",
+        line.amount_minor,
+        CURRENCY,
+        line.day,
+        line.end_to_end,
+        "",
+        line.message_id,
+        line.batch_id,
+        line.creditor_reference,
+        "",
+        "",
+        "",
+        False,
+        payer_index(line.payer),
+        line.id.hex,
+        "open",
     )
 
 
 def _expected_row(one: Expected, place: Place) -> tuple[Any, ...]:
     account = place.elsewhere if one.elsewhere else place.account
     return (
-        one.id, place.organisation_id, account.id, f"bench:{one.id}", "payin", one.amount_minor,
-        one.currency, one.end_to_end, "", one.message_id, one.batch_id, one.creditor_reference,
-        one.group_reference, payer_index(one.payer), one.due, add_business_days(one.due, -account.days_before),
-        add_business_days(one.due, account.days_after), "open", 1, _AT,
+        one.id,
+        place.organisation_id,
+        account.id,
+        f"bench:{one.id}",
+        "payin",
+        one.amount_minor,
+        one.currency,
+        one.end_to_end,
+        "",
+        one.message_id,
+        one.batch_id,
+        one.creditor_reference,
+        one.group_reference,
+        payer_index(one.payer),
+        one.due,
+        add_business_days(one.due, -account.days_before),
+        add_business_days(one.due, account.days_after),
+        "open",
+        1,
+        _AT,
     )

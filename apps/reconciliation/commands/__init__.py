@@ -20,7 +20,21 @@ from apps.reconciliation.commands.resolutions import (
 from apps.reconciliation.commands.settlements import ImportSettlement
 
 __all__ = [
-    "AcceptWithinTolerance", "AddBankAccount", "ApplyMatch", "AssignBreak", "BookBreakAsCharge",
-    "BookBreakToSuspense", "CloseDay", "ExpectPayments", "ForceMatch", "ImportSettlement", "ImportStatement", "MatchByHand", "NoteBreak",
-    "Reconcile", "RecordRefusedEffect", "UndoMatch", "WriteOffBreak",
+    "AcceptWithinTolerance",
+    "AddBankAccount",
+    "ApplyMatch",
+    "AssignBreak",
+    "BookBreakAsCharge",
+    "BookBreakToSuspense",
+    "CloseDay",
+    "ExpectPayments",
+    "ForceMatch",
+    "ImportSettlement",
+    "ImportStatement",
+    "MatchByHand",
+    "NoteBreak",
+    "Reconcile",
+    "RecordRefusedEffect",
+    "UndoMatch",
+    "WriteOffBreak",
 ]

@@ -48,7 +48,9 @@ def add_bank_account(command: AddBankAccount, context: Context) -> dict[str, Any
         if not 0 <= getattr(command, name) <= DAYS_MAX:
             raise Invalid(field=name, days_max=DAYS_MAX)
     account, _ = BankAccount.objects.update_or_create(
-        organisation_id=command.organisation_id, number=number, currency=command.currency,
+        organisation_id=command.organisation_id,
+        number=number,
+        currency=command.currency,
         create_defaults={"id": context.new_id(), "added_at": context.at, **_profile(command, number)},
         defaults=_profile(command, number),
     )
@@ -59,16 +61,22 @@ def add_bank_account(command: AddBankAccount, context: Context) -> dict[str, Any
 def _profile(command: AddBankAccount, number: str) -> dict[str, Any]:
     mirrored = command.settlement_account_id is not None
     return {
-        "name": (command.name or number)[:70], "lenient": command.lenient,
+        "name": (command.name or number)[:70],
+        "lenient": command.lenient,
         "role": (AccountRole.SETTLEMENT if mirrored else AccountRole.OBSERVED).value,
         "settlement_account_id": command.settlement_account_id,
-        "days_before": command.days_before, "days_after": command.days_after,
+        "days_before": command.days_before,
+        "days_after": command.days_after,
     }
 
 
 def bank_account_data(account: BankAccount) -> dict[str, Any]:
     """Describe a bank account as JSON-able data."""
     return {
-        "id": public_id("ban", account.id), "number": account.number, "currency": account.currency,
-        "name": account.name, "role": account.role, "lenient": account.lenient,
+        "id": public_id("ban", account.id),
+        "number": account.number,
+        "currency": account.currency,
+        "name": account.name,
+        "role": account.role,
+        "lenient": account.lenient,
     }

@@ -57,8 +57,12 @@ def close_day(command: CloseDay, context: Context) -> dict[str, Any]:
         evidence = _evidence(account, command.day, statements, position, context)
         row = _seal(account, command.day, evidence, context)
     context.emit(
-        DayClosed(bank_account_id=public_id("ban", account.id), day=command.day.isoformat(),
-                  version=row.version, sha256=row.sha256)
+        DayClosed(
+            bank_account_id=public_id("ban", account.id),
+            day=command.day.isoformat(),
+            version=row.version,
+            sha256=row.sha256,
+        )
     )
     context.note("bank_account", public_id("ban", account.id), day=command.day, sha256=row.sha256)
     return {"version": row.version, "sha256": row.sha256, "evidence": evidence}
@@ -79,7 +83,9 @@ def _reasons(
         reasons.append("not_reconciled")
     if named.exists() and not command.accept_breaks:
         reasons.append("breaks_open")
-    if Match.objects.filter(bank_account_id=account.id, day=command.day, state=MatchState.MADE.value).exists():
+    if Match.objects.filter(
+        bank_account_id=account.id, day=command.day, state=MatchState.MADE.value
+    ).exists():
         reasons.append("effects_waiting")
     if position is not None and position.drift_minor:
         reasons.append("books_differ")
@@ -87,7 +93,11 @@ def _reasons(
 
 
 def _evidence(
-    account: BankAccount, day: date, statements: list[Statement], position: CashPosition | None, context: Context
+    account: BankAccount,
+    day: date,
+    statements: list[Statement],
+    position: CashPosition | None,
+    context: Context,
 ) -> dict[str, Any]:
     def text(minor: int | None) -> str:
         return "" if minor is None else Money(minor, account.currency).decimal_text()
@@ -101,30 +111,44 @@ def _evidence(
     for key in matches.order_by("id").values_list("id", flat=True).iterator():
         digest.update(key.bytes)
     return {
-        "account": account.number, "currency": account.currency, "day": day.isoformat(),
-        "opening": text(statements[0].opening_minor), "closing": text(statements[-1].closing_minor),
+        "account": account.number,
+        "currency": account.currency,
+        "day": day.isoformat(),
+        "opening": text(statements[0].opening_minor),
+        "closing": text(statements[-1].closing_minor),
         "books": text(position.books_minor) if position else "",
         "drift": text(position.drift_minor) if position else "",
         "statements": [
             {
-                "id": public_id("stm", row.id), "bank_id": row.bank_id, "sequence": row.sequence,
-                "entries": row.entry_count, "lines": row.line_count, "credit": text(row.credit_minor),
-                "debit": text(row.debit_minor), "proof": row.proof, "file": row.file.sha256,
+                "id": public_id("stm", row.id),
+                "bank_id": row.bank_id,
+                "sequence": row.sequence,
+                "entries": row.entry_count,
+                "lines": row.line_count,
+                "credit": text(row.credit_minor),
+                "debit": text(row.debit_minor),
+                "proof": row.proof,
+                "file": row.file.sha256,
             }
             for row in statements
         ],
         "matches": {
-            method: {"count": len(amounts), "sum": text(sum(amounts))} for method, amounts in by_method.items()
+            method: {"count": len(amounts), "sum": text(sum(amounts))}
+            for method, amounts in by_method.items()
         },
         "matches_sha256": digest.hexdigest(),
         "breaks": [
             {
-                "id": public_id("brk", row.id), "reason": row.reason, "owner": row.owner,
-                "difference": text(row.difference_minor), "since": row.day.isoformat(),
+                "id": public_id("brk", row.id),
+                "reason": row.reason,
+                "owner": row.owner,
+                "difference": text(row.difference_minor),
+                "since": row.day.isoformat(),
             }
             for row in breaks.order_by("day", "id")
         ],
-        "closed_by": str(context.actor), "closed_at": context.at.isoformat(),
+        "closed_by": str(context.actor),
+        "closed_at": context.at.isoformat(),
     }
 
 
@@ -132,7 +156,13 @@ def _seal(account: BankAccount, day: date, evidence: dict[str, Any], context: Co
     body = canonical_json(evidence)
     version = 1 + DayClose.objects.filter(bank_account_id=account.id, day=day).count()
     return DayClose.objects.create(
-        id=content_id(day, "close", str(account.id), str(version)), organisation_id=account.organisation_id,
-        bank_account_id=account.id, day=day, version=version, evidence=body.decode(),
-        sha256=hashlib.sha256(body).hexdigest(), closed_by=str(context.actor), closed_at=context.at,
+        id=content_id(day, "close", str(account.id), str(version)),
+        organisation_id=account.organisation_id,
+        bank_account_id=account.id,
+        day=day,
+        version=version,
+        evidence=body.decode(),
+        sha256=hashlib.sha256(body).hexdigest(),
+        closed_by=str(context.actor),
+        closed_at=context.at,
     )

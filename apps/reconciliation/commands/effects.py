@@ -90,8 +90,11 @@ def _difference(match: Match, account: BankAccount, line: StatementLine, context
     kind = payments.BookBankCharge if match.method == Method.WITHIN_TOLERANCE else payments.BookToSuspense
     assert account.settlement_account_id is not None
     command = kind(
-        account.organisation_id, settlement_account_id=account.settlement_account_id,
-        amount=Money(minor, match.currency), booking_date=match.day, statement_line=line_reference(line),
+        account.organisation_id,
+        settlement_account_id=account.settlement_account_id,
+        amount=Money(minor, match.currency),
+        booking_date=match.day,
+        statement_line=line_reference(line),
     )
     return [context.run(command, step="difference")["journal"]]
 
@@ -102,8 +105,11 @@ def _component(
     """Book a part of a net settlement that is no payment of ours: a fee as a charge, the rest to suspense."""
     assert account.settlement_account_id is not None
     command = _COMPONENTS[one.kind](
-        account.organisation_id, settlement_account_id=account.settlement_account_id,
-        amount=Money(one.amount_minor, one.currency), booking_date=match.day, statement_line=line_reference(line),
+        account.organisation_id,
+        settlement_account_id=account.settlement_account_id,
+        amount=Money(one.amount_minor, one.currency),
+        booking_date=match.day,
+        statement_line=line_reference(line),
     )
     return int(context.run(command, step=f"component:{one.id}")["journal"])
 
@@ -113,11 +119,18 @@ def _of_payment(match: Match, one: Expectation, line: StatementLine) -> Command:
     amount = Money(abs(one.amount_minor), one.currency)
     if match.method == Method.RETURN:
         return payments.ReturnPayment(
-            one.organisation_id, payment_id=one.payment_id, amount=amount, booking_date=match.day,
-            statement_line=line_reference(line), reason=line.return_reason,
+            one.organisation_id,
+            payment_id=one.payment_id,
+            amount=amount,
+            booking_date=match.day,
+            statement_line=line_reference(line),
+            reason=line.return_reason,
         )
     return payments.SettlePayment(
-        one.organisation_id, payment_id=one.payment_id, amount=amount, booking_date=match.day,
+        one.organisation_id,
+        payment_id=one.payment_id,
+        amount=amount,
+        booking_date=match.day,
         statement_line=line_reference(line),
     )
 
@@ -132,8 +145,10 @@ def _suspense(line: StatementLine, account: BankAccount, context: Context) -> li
 
 def _between(kind: Any, line: StatementLine, account: BankAccount, context: Context) -> list[int]:
     command = kind(
-        account.organisation_id, settlement_account_id=account.settlement_account_id,
-        amount=Money(line.amount_minor, line.currency), booking_date=line.booking_date,
+        account.organisation_id,
+        settlement_account_id=account.settlement_account_id,
+        amount=Money(line.amount_minor, line.currency),
+        booking_date=line.booking_date,
         statement_line=line_reference(line),
     )
     return [context.run(command, step=f"line:{line.id}")["journal"]]
@@ -146,9 +161,12 @@ def _payin(line: StatementLine, account: BankAccount, context: Context) -> list[
     assert account.settlement_account_id is not None
     words = told(line)
     command = payments.BookPayin(
-        target.organisation_id, account_id=target.account_id,
-        settlement_account_id=account.settlement_account_id, amount=Money(line.amount_minor, line.currency),
-        booking_date=line.booking_date, statement_line=line_reference(line),
+        target.organisation_id,
+        account_id=target.account_id,
+        settlement_account_id=account.settlement_account_id,
+        amount=Money(line.amount_minor, line.currency),
+        booking_date=line.booking_date,
+        statement_line=line_reference(line),
         debtor=payments.Debtor(name=words.get("name", "")[:70], iban=words.get("account", "")),
         remittance=words.get("remittance", ""),
     )
@@ -159,8 +177,11 @@ def _write_off(line: StatementLine, account: BankAccount, context: Context) -> l
     """Post between cash and write-offs, an expense of the operator's."""
     route = next(r for r in payments.settlement_accounts() if r.id == account.settlement_account_id)
     lost = ledger.open_account(
-        organisation_id=account.organisation_id, code=f"write_off:{account.number}:{account.currency}",
-        name=f"Written off, {account.name} {account.currency}", kind="expense", currency=account.currency,
+        organisation_id=account.organisation_id,
+        code=f"write_off:{account.number}:{account.currency}",
+        name=f"Written off, {account.name} {account.currency}",
+        kind="expense",
+        currency=account.currency,
     )
     debit, credit = (route.cash_id, lost.id) if line.amount_minor > 0 else (lost.id, route.cash_id)
     return [_post(line, (debit, credit), account.organisation_id, context)]
@@ -169,24 +190,33 @@ def _write_off(line: StatementLine, account: BankAccount, context: Context) -> l
 def _post(line: StatementLine, pair: tuple[int, int], organisation_id: UUID, context: Context) -> int:
     return ledger.post(
         ledger.JournalDraft(
-            key=context.step_key(f"line:{line.id}"), kind="write_off", organisation_id=organisation_id,
+            key=context.step_key(f"line:{line.id}"),
+            kind="write_off",
+            organisation_id=organisation_id,
             postings=(
                 ledger.Posting(
                     debit=pair[0], credit=pair[1], amount=Money(abs(line.amount_minor), line.currency)
                 ),
             ),
-            effective_date=line.booking_date, actor=str(context.actor), reference=line_reference(line),
+            effective_date=line.booking_date,
+            actor=str(context.actor),
+            reference=line_reference(line),
         )
     ).seq
 
 
 _COMPONENTS: dict[str, Any] = {
-    "fee": payments.BookBankCharge, "payment": payments.BookToSuspense, "refund": payments.BookToSuspense,
+    "fee": payments.BookBankCharge,
+    "payment": payments.BookToSuspense,
+    "refund": payments.BookToSuspense,
     "dispute": payments.BookToSuspense,
 }
 
 _ALONE: dict[Method, Callable[[StatementLine, BankAccount, Context], list[int]]] = {
-    Method.CHARGE: _charge, Method.SUSPENSE: _suspense, Method.PAYIN: _payin, Method.WRITE_OFF: _write_off,
+    Method.CHARGE: _charge,
+    Method.SUSPENSE: _suspense,
+    Method.PAYIN: _payin,
+    Method.WRITE_OFF: _write_off,
 }
 """What is booked for a line that was not expected."""
 
@@ -195,8 +225,12 @@ def reverse_own_journals(match: Match, context: Context, *, effective: date) -> 
     """Undo what a match posted itself (a charge, suspense, a write-off), journal by journal."""
     return [
         ledger.reverse(
-            key=context.step_key(f"reverse:{seq}"), organisation_id=match.organisation_id, seq=seq,
-            effective_date=effective, actor=str(context.actor), reference=public_id("mat", match.id),
+            key=context.step_key(f"reverse:{seq}"),
+            organisation_id=match.organisation_id,
+            seq=seq,
+            effective_date=effective,
+            actor=str(context.actor),
+            reference=public_id("mat", match.id),
         ).seq
         for seq in match.journals
     ]
@@ -211,7 +245,10 @@ class RecordRefusedEffect(Command):
 
 
 @handles(
-    RecordRefusedEffect, name="reconciliation.record_refused_effect", version=1, permission="reconciliation.write"
+    RecordRefusedEffect,
+    name="reconciliation.record_refused_effect",
+    version=1,
+    permission="reconciliation.write",
 )
 def record_refused_effect(command: RecordRefusedEffect, context: Context) -> dict[str, Any]:
     """Open a break about the first line of the match, unless one is open."""
@@ -224,10 +261,17 @@ def record_refused_effect(command: RecordRefusedEffect, context: Context) -> dic
     times = about.count()
     row = Break.objects.create(
         id=content_id(match.day, "break", "effect", str(match.id), str(times)),
-        organisation_id=match.organisation_id, bank_account_id=match.bank_account_id, line_id=line_id,
-        reason=Reason.LATE_EFFECT.value, difference_minor=match.bank_minor, currency=match.currency,
-        day=match.day, detail={"refused": command.code[:60], "match": str(match.id)},
-        state=BreakState.OPEN.value, version=1, found_at=context.at,
+        organisation_id=match.organisation_id,
+        bank_account_id=match.bank_account_id,
+        line_id=line_id,
+        reason=Reason.LATE_EFFECT.value,
+        difference_minor=match.bank_minor,
+        currency=match.currency,
+        day=match.day,
+        detail={"refused": command.code[:60], "match": str(match.id)},
+        state=BreakState.OPEN.value,
+        version=1,
+        found_at=context.at,
     )
     break_event(row, "found", context, reason=row.reason).save(force_insert=True)
     return {"opened": True}

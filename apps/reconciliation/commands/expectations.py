@@ -43,9 +43,11 @@ def expect_payments(command: ExpectPayments, context: Context) -> dict[str, Any]
 
 
 def _expect(payment: payments.Payment, because: str, context: Context) -> str:
-    known = Expectation.objects.select_for_update().filter(
-        organisation_id=payment.organisation_id, source=f"payment:{payment.pk}"
-    ).first()
+    known = (
+        Expectation.objects.select_for_update()
+        .filter(organisation_id=payment.organisation_id, source=f"payment:{payment.pk}")
+        .first()
+    )
     if known is None:
         return _add(payment, because, context) if payment.state in AT_THE_BANK else "unchanged"
     if known.state != ExpectationState.OPEN:
@@ -63,21 +65,31 @@ def _expect(payment: payments.Payment, because: str, context: Context) -> str:
 
 
 def _add(payment: payments.Payment, because: str, context: Context) -> str:
-    account = bank_account_of_settlement(payment.settlement_account_id) if payment.settlement_account_id else None
+    account = (
+        bank_account_of_settlement(payment.settlement_account_id) if payment.settlement_account_id else None
+    )
     if account is None:
         return "unchanged"  # it moves over no account whose statements we could read
     due = payment.changed_at.date()
     if payment.state == "received":
         due += _PROVIDER_PAYS_AFTER
     row = Expectation.objects.create(
-        id=content_id(due, "expectation", str(payment.pk)), organisation_id=payment.organisation_id,
-        bank_account_id=account.id, source=f"payment:{payment.pk}", kind=payment.kind, payment_id=payment.pk,
+        id=content_id(due, "expectation", str(payment.pk)),
+        organisation_id=payment.organisation_id,
+        bank_account_id=account.id,
+        source=f"payment:{payment.pk}",
+        kind=payment.kind,
+        payment_id=payment.pk,
         amount_minor=payment.amount_minor if payment.kind == "payin" else -payment.amount_minor,
-        currency=payment.currency, end_to_end=compared(payment.end_to_end_id),
+        currency=payment.currency,
+        end_to_end=compared(payment.end_to_end_id),
         message_id=compared(payment.batch_message_id),
         group_reference=compared(payment.provider_reference or "") if payment.kind == "payin" else "",
-        counterparty=_counterparty(payment, account), due_date=due, **window(account, due),
-        state=ExpectationState.OPEN.value, made_at=context.at,
+        counterparty=_counterparty(payment, account),
+        due_date=due,
+        **window(account, due),
+        state=ExpectationState.OPEN.value,
+        made_at=context.at,
     )
     _keep_version(row, because, context)
     return "added"
@@ -102,10 +114,17 @@ def _counterparty(payment: payments.Payment, account: BankAccount) -> bytes | No
 def _keep_version(row: Expectation, because: str, context: Context) -> None:
     ExpectationVersion.objects.create(
         id=content_id(row.due_date, "expectation_version", str(row.id), str(row.version)),
-        organisation_id=row.organisation_id, expectation_id=row.id, version=row.version,
-        event_id=because[:80], at=context.at,
+        organisation_id=row.organisation_id,
+        expectation_id=row.id,
+        version=row.version,
+        event_id=because[:80],
+        at=context.at,
         data={
-            "amount_minor": row.amount_minor, "currency": row.currency, "state": row.state,
-            "end_to_end": row.end_to_end, "message_id": row.message_id, "due_date": row.due_date.isoformat(),
+            "amount_minor": row.amount_minor,
+            "currency": row.currency,
+            "state": row.state,
+            "end_to_end": row.end_to_end,
+            "message_id": row.message_id,
+            "due_date": row.due_date.isoformat(),
         },
     )

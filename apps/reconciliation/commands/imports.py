@@ -42,7 +42,9 @@ class ImportStatement(Command):
     lenient: bool = False
 
 
-@handles(ImportStatement, name="reconciliation.import_statement", version=1, permission="reconciliation.write")
+@handles(
+    ImportStatement, name="reconciliation.import_statement", version=1, permission="reconciliation.write"
+)
 def import_statement(command: ImportStatement, context: Context) -> dict[str, Any]:
     """Import every statement of the file, or none.
 
@@ -57,15 +59,24 @@ def import_statement(command: ImportStatement, context: Context) -> dict[str, An
     _allow_time_to_read()
     parsed, lenient = _read(kept, command)
     file = FileRow.objects.create(
-        id=context.new_id(), organisation_id=command.organisation_id, sha256=kept.sha256,
-        format=parsed.format[:30], message_id=parsed.message_id[:140], name=command.name[-200:],
-        size_bytes=kept.size_bytes, lenient=lenient, received_at=context.at,
+        id=context.new_id(),
+        organisation_id=command.organisation_id,
+        sha256=kept.sha256,
+        format=parsed.format[:30],
+        message_id=parsed.message_id[:140],
+        name=command.name[-200:],
+        size_bytes=kept.size_bytes,
+        lenient=lenient,
+        received_at=context.at,
         findings=[finding.as_dict() for finding in parsed.findings[:FINDINGS_KEPT]],
     )
     rows = [_import_one(one, page, file, context) for one, page in _number_repeats(parsed.statements)]
     rows.sort(key=lambda row: (row.day, row.id))
     context.note(
-        "statement_file", file.sha256, format=file.format, statements=len(rows),
+        "statement_file",
+        file.sha256,
+        format=file.format,
+        statements=len(rows),
         lines=sum(row.line_count for row in rows),
     )
     return {**_file_data(file, rows), "already_imported": False}
@@ -120,15 +131,21 @@ def _import_one(statement: Statement, page: int, file: FileRow, context: Context
         )
     day = statement_day(statement)
     if day is None:
-        raise FormatError("undated", "Nothing in the statement says which day it is of.", statement.line, "Stmt")
+        raise FormatError(
+            "undated", "Nothing in the statement says which day it is of.", statement.line, "Stmt"
+        )
     _refuse_future(statement, day, context.at.date())
     row = _statement_row(statement, page, account, file, day, context)
     _refuse_duplicate(row)
     _add_lines(statement, row, account, file)
     context.emit(
         StatementImported(
-            statement_id=public_id("stm", row.id), bank_account_id=public_id("ban", account.id),
-            day=day.isoformat(), kind=row.kind, line_count=row.line_count, proof=row.proof,
+            statement_id=public_id("stm", row.id),
+            bank_account_id=public_id("ban", account.id),
+            day=day.isoformat(),
+            kind=row.kind,
+            line_count=row.line_count,
+            proof=row.proof,
         )
     )
     return row
@@ -148,18 +165,37 @@ def _statement_row(
 ) -> StatementRow:
     proof = statement.proof
     amounts = [entry.amount.minor for entry in statement.entries]
-    key = (statement.kind, statement.id, statement.sequence, str(page),
-           str(statement.from_date or ""), str(statement.to_date or ""))
+    key = (
+        statement.kind,
+        statement.id,
+        statement.sequence,
+        str(page),
+        str(statement.from_date or ""),
+        str(statement.to_date or ""),
+    )
     return StatementRow(
-        id=content_id(day, str(account.id), *key), organisation_id=file.organisation_id,
-        bank_account_id=account.id, file_id=file.id, bank_id=statement.id[:140], kind=statement.kind,
-        sequence=statement.sequence[:40], page=page, from_date=statement.from_date,
-        to_date=statement.to_date, day=day, currency=statement.currency,
-        opening_minor=_minor(statement.opening, account), closing_minor=_minor(statement.closing, account),
-        booked_minor=proof.booked.minor if proof.booked else None, entry_count=len(amounts),
-        line_count=0, known_count=0, credit_minor=sum(amount for amount in amounts if amount > 0),
+        id=content_id(day, str(account.id), *key),
+        organisation_id=file.organisation_id,
+        bank_account_id=account.id,
+        file_id=file.id,
+        bank_id=statement.id[:140],
+        kind=statement.kind,
+        sequence=statement.sequence[:40],
+        page=page,
+        from_date=statement.from_date,
+        to_date=statement.to_date,
+        day=day,
+        currency=statement.currency,
+        opening_minor=_minor(statement.opening, account),
+        closing_minor=_minor(statement.closing, account),
+        booked_minor=proof.booked.minor if proof.booked else None,
+        entry_count=len(amounts),
+        line_count=0,
+        known_count=0,
+        credit_minor=sum(amount for amount in amounts if amount > 0),
         debit_minor=-sum(amount for amount in amounts if amount < 0),
-        proof=(Proof.PROVEN if proof.proven else Proof.UNPROVEN).value, proof_reasons=list(proof.reasons),
+        proof=(Proof.PROVEN if proof.proven else Proof.UNPROVEN).value,
+        proof_reasons=list(proof.reasons),
         imported_at=context.at,
     )
 
@@ -171,12 +207,20 @@ def _minor(amount: Money | None, account: BankAccount) -> int | None:
 
 def _refuse_duplicate(row: StatementRow) -> None:
     twin = StatementRow.objects.filter(
-        bank_account_id=row.bank_account_id, kind=row.kind, bank_id=row.bank_id, sequence=row.sequence,
-        page=row.page, from_date=row.from_date, to_date=row.to_date, day=row.day,
+        bank_account_id=row.bank_account_id,
+        kind=row.kind,
+        bank_id=row.bank_id,
+        sequence=row.sequence,
+        page=row.page,
+        from_date=row.from_date,
+        to_date=row.to_date,
+        day=row.day,
     ).first()
     if twin is not None:
         raise DuplicateStatement(
-            statement=row.bank_id, sequence=row.sequence, day=row.day.isoformat(),
+            statement=row.bank_id,
+            sequence=row.sequence,
+            day=row.day.isoformat(),
             imported_as=public_id("stm", twin.id),
         )
 
@@ -202,7 +246,10 @@ def _file_data(file: FileRow, rows: list[StatementRow]) -> dict[str, Any]:
         for account in BankAccount.objects.filter(id__in={row.bank_account_id for row in rows})
     }
     return {
-        "sha256": file.sha256, "format": file.format, "lenient": file.lenient, "findings": file.findings,
+        "sha256": file.sha256,
+        "format": file.format,
+        "lenient": file.lenient,
+        "findings": file.findings,
         "statements": [statement_data(row, accounts[row.bank_account_id]) for row in rows],
     }
 
@@ -214,17 +261,26 @@ def statement_data(row: StatementRow, account: BankAccount) -> dict[str, Any]:
         return None if minor is None else Money(minor, row.currency).decimal_text()
 
     return {
-        "id": public_id("stm", row.id), "bank_id": row.bank_id, "kind": row.kind,
-        "account": account.number, "currency": row.currency, "sequence": row.sequence, "page": row.page,
-        "day": row.day.isoformat(), "entries": row.entry_count, "lines": row.line_count,
-        "known_lines": row.known_count, "credit": text(row.credit_minor), "debit": text(row.debit_minor),
-        "opening": text(row.opening_minor), "closing": text(row.closing_minor),
-        "proof": row.proof, "reasons": row.proof_reasons,
+        "id": public_id("stm", row.id),
+        "bank_id": row.bank_id,
+        "kind": row.kind,
+        "account": account.number,
+        "currency": row.currency,
+        "sequence": row.sequence,
+        "page": row.page,
+        "day": row.day.isoformat(),
+        "entries": row.entry_count,
+        "lines": row.line_count,
+        "known_lines": row.known_count,
+        "credit": text(row.credit_minor),
+        "debit": text(row.debit_minor),
+        "opening": text(row.opening_minor),
+        "closing": text(row.closing_minor),
+        "proof": row.proof,
+        "reasons": row.proof_reasons,
     }
 
 
 def _masked(number: str) -> str:
     """Show enough of an unknown account's number to recognise it, and not all of it."""
     return f"{number[:4]}…{number[-4:]}" if len(number) > 10 else "…" + number[-3:]
-
-

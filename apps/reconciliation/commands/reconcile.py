@@ -46,8 +46,11 @@ def reconcile_account(command: Reconcile, context: Context) -> dict[str, Any]:
     account = lock_account(command.bank_account_id)
     _allow_a_long_run()
     parameters = {
-        "account": account.id, "organisation": account.organisation_id, "as_of": command.as_of,
-        "actor": str(context.actor), "at": context.at,
+        "account": account.id,
+        "organisation": account.organisation_id,
+        "as_of": command.as_of,
+        "actor": str(context.actor),
+        "at": context.at,
     }
     matched: Counter[str] = Counter()
     for method, count in run_passes(parameters):
@@ -103,29 +106,53 @@ def _explains_itself(line: StatementLine) -> Method | None:
 
 
 def _finish(
-    account: BankAccount, command: Reconcile, matched: Counter[str], expected: int, seconds: float,
+    account: BankAccount,
+    command: Reconcile,
+    matched: Counter[str],
+    expected: int,
+    seconds: float,
     context: Context,
 ) -> dict[str, Any]:
     reasons = Counter(
         Break.objects.filter(bank_account_id=account.id, state="open").values_list("reason", flat=True)
     )
     run = ReconRun.objects.create(
-        id=context.new_id(), organisation_id=account.organisation_id, bank_account_id=account.id,
-        as_of=command.as_of, matched=dict(matched), breaks=dict(reasons), expected_count=expected,
-        seconds=round(seconds, 3), made_by=str(context.actor), at=context.at,
+        id=context.new_id(),
+        organisation_id=account.organisation_id,
+        bank_account_id=account.id,
+        as_of=command.as_of,
+        matched=dict(matched),
+        breaks=dict(reasons),
+        expected_count=expected,
+        seconds=round(seconds, 3),
+        made_by=str(context.actor),
+        at=context.at,
     )
     context.emit(
         RunFinished(
-            run_id=public_id("run", run.id), bank_account_id=public_id("ban", account.id),
-            as_of=command.as_of.isoformat(), match_count=sum(matched.values()), break_count=sum(reasons.values()),
+            run_id=public_id("run", run.id),
+            bank_account_id=public_id("ban", account.id),
+            as_of=command.as_of.isoformat(),
+            match_count=sum(matched.values()),
+            break_count=sum(reasons.values()),
         )
     )
-    context.note("bank_account", public_id("ban", account.id), as_of=command.as_of,
-                 matches=sum(matched.values()), breaks=sum(reasons.values()))
+    context.note(
+        "bank_account",
+        public_id("ban", account.id),
+        as_of=command.as_of,
+        matches=sum(matched.values()),
+        breaks=sum(reasons.values()),
+    )
     return {
-        "id": public_id("run", run.id), "account": account.number, "currency": account.currency,
-        "bank_account_id": public_id("ban", account.id), "as_of": command.as_of.isoformat(),
+        "id": public_id("run", run.id),
+        "account": account.number,
+        "currency": account.currency,
+        "bank_account_id": public_id("ban", account.id),
+        "as_of": command.as_of.isoformat(),
         "matched": {name: count for name, count in sorted(matched.items()) if count},
-        "match_count": sum(matched.values()), "expected_count": expected,
-        "breaks": dict(sorted(reasons.items())), "break_count": sum(reasons.values()),
+        "match_count": sum(matched.values()),
+        "expected_count": expected,
+        "breaks": dict(sorted(reasons.items())),
+        "break_count": sum(reasons.values()),
     }

@@ -35,7 +35,9 @@ TOLERANCE_MINOR_MAX = 100
 
 _WRITE = "reconciliation.write"
 _ALONE = {
-    Method.SUSPENSE: Resolution.SUSPENSE, Method.CHARGE: Resolution.CHARGE, Method.WRITE_OFF: Resolution.WRITTEN_OFF,
+    Method.SUSPENSE: Resolution.SUSPENSE,
+    Method.CHARGE: Resolution.CHARGE,
+    Method.WRITE_OFF: Resolution.WRITTEN_OFF,
 }
 
 
@@ -209,7 +211,9 @@ def force_match(command: ForceMatch, context: Context) -> dict[str, Any]:
 
 
 def _by_hand(
-    command: MatchByHand | AcceptWithinTolerance | ForceMatch, method: Method, tolerance_minor: int | None,
+    command: MatchByHand | AcceptWithinTolerance | ForceMatch,
+    method: Method,
+    tolerance_minor: int | None,
     context: Context,
 ) -> dict[str, Any]:
     with tenancy.scope(tenancy.PLATFORM):
@@ -265,8 +269,11 @@ def _settled_payments(match: Match) -> bool:
 def _tell_of(match: Match, context: Context) -> None:
     """Let the effect follow by a command of its own: it may be about payments of any organisation."""
     context.emit(
-        MatchMade(match_id=public_id("mat", match.id), bank_account_id=public_id("ban", match.bank_account_id),
-                  method=match.method)
+        MatchMade(
+            match_id=public_id("mat", match.id),
+            bank_account_id=public_id("ban", match.bank_account_id),
+            method=match.method,
+        )
     )
 
 
@@ -289,8 +296,14 @@ def _resolved(row: Break, context: Context) -> dict[str, Any]:
 def break_data(row: Break) -> dict[str, Any]:
     """Describe a break as JSON-able data."""
     return {
-        "id": public_id("brk", row.id), "bank_account_id": public_id("ban", row.bank_account_id),
-        "reason": row.reason, "state": row.state, "resolution": row.resolution, "owner": row.owner,
-        "difference_minor": row.difference_minor, "currency": row.currency, "day": row.day.isoformat(),
+        "id": public_id("brk", row.id),
+        "bank_account_id": public_id("ban", row.bank_account_id),
+        "reason": row.reason,
+        "state": row.state,
+        "resolution": row.resolution,
+        "owner": row.owner,
+        "difference_minor": row.difference_minor,
+        "currency": row.currency,
+        "day": row.day.isoformat(),
         "version": row.version,
     }

@@ -41,7 +41,9 @@ class ImportSettlement(Command):
     items: tuple[SettledItem, ...]
 
 
-@handles(ImportSettlement, name="reconciliation.import_settlement", version=1, permission="reconciliation.write")
+@handles(
+    ImportSettlement, name="reconciliation.import_settlement", version=1, permission="reconciliation.write"
+)
 def import_settlement(command: ImportSettlement, context: Context) -> dict[str, Any]:
     """Put known payments into their group and add the rest as components. Importing again changes nothing.
 
@@ -66,23 +68,35 @@ def _take(item: SettledItem, provider: str, account: BankAccount, context: Conte
     if Expectation.objects.filter(id=key).exists():
         return "known"
     Expectation.objects.create(
-        id=key, organisation_id=account.organisation_id, bank_account_id=account.id, source=str(key),
-        kind=item.kind, amount_minor=item.amount.minor, currency=item.amount.currency,
-        group_reference=compared(item.group), due_date=item.day, **window(account, item.day),
-        state=ExpectationState.OPEN.value, made_at=context.at,
+        id=key,
+        organisation_id=account.organisation_id,
+        bank_account_id=account.id,
+        source=str(key),
+        kind=item.kind,
+        amount_minor=item.amount.minor,
+        currency=item.amount.currency,
+        group_reference=compared(item.group),
+        due_date=item.day,
+        **window(account, item.day),
+        state=ExpectationState.OPEN.value,
+        made_at=context.at,
     )
     return "added"
 
 
 def _expectation_of(item: SettledItem, provider: str, account: BankAccount) -> Expectation | None:
-    payment = payments.payments(kinds=["payin"]).filter(
-        provider=provider, provider_reference=item.reference
-    ).first()
+    payment = (
+        payments.payments(kinds=["payin"])
+        .filter(provider=provider, provider_reference=item.reference)
+        .first()
+    )
     if payment is None:
         return None
-    return Expectation.objects.select_for_update().filter(
-        payment_id=payment.pk, bank_account_id=account.id
-    ).first()
+    return (
+        Expectation.objects.select_for_update()
+        .filter(payment_id=payment.pk, bank_account_id=account.id)
+        .first()
+    )
 
 
 def _link(item: SettledItem, found: Expectation) -> str:

@@ -24,7 +24,11 @@ class Changes(Generic[S, F]):
 
 
 def compare(
-    stored: Iterable[S], found: Iterable[F], *, of_stored: Callable[[S], About], of_found: Callable[[F], About]
+    stored: Iterable[S],
+    found: Iterable[F],
+    *,
+    of_stored: Callable[[S], About],
+    of_found: Callable[[F], About],
 ) -> Changes[S, F]:
     """Compare open breaks with findings. The same line and expectation are the same break.
 

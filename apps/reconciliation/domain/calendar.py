@@ -24,10 +24,16 @@ def add_business_days(day: date, count: int) -> date:
 @cache
 def _holidays(year: int) -> frozenset[date]:
     easter = easter_sunday(year)
-    return frozenset({
-        date(year, 1, 1), easter - timedelta(days=2), easter + timedelta(days=1), date(year, 5, 1),
-        date(year, 12, 25), date(year, 12, 26),
-    })
+    return frozenset(
+        {
+            date(year, 1, 1),
+            easter - timedelta(days=2),
+            easter + timedelta(days=1),
+            date(year, 5, 1),
+            date(year, 12, 25),
+            date(year, 12, 26),
+        }
+    )
 
 
 def easter_sunday(year: int) -> date:

@@ -19,28 +19,43 @@ def report_html(evidence: dict[str, Any], *, sha256: str) -> str:
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>",
         f"<h1>Day closed: {escape(title)}</h1>",
-        _pairs({
-            "Opening at the bank": evidence["opening"], "Closing at the bank": evidence["closing"],
-            "Cash in the books": evidence["books"], "Drift": evidence["drift"],
-            "Closed by": evidence["closed_by"], "Closed at": evidence["closed_at"],
-        }),
-        _table("Statements", ["Statement", "Entries", "Credit", "Debit", "Proof", "File (SHA-256)"], [
-            [row["bank_id"], row["entries"], row["credit"], row["debit"], row["proof"], row["file"]]
-            for row in evidence["statements"]
-        ]),
-        _table("Matches", ["Method", "Count", "Sum"], [
-            [name, row["count"], row["sum"]] for name, row in sorted(evidence["matches"].items())
-        ]),
-        _table("Breaks still open, accepted at the close", ["Break", "Reason", "Difference", "Owner"], [
-            [row["id"], row["reason"], row["difference"], row["owner"]] for row in evidence["breaks"]
-        ]),
+        _pairs(
+            {
+                "Opening at the bank": evidence["opening"],
+                "Closing at the bank": evidence["closing"],
+                "Cash in the books": evidence["books"],
+                "Drift": evidence["drift"],
+                "Closed by": evidence["closed_by"],
+                "Closed at": evidence["closed_at"],
+            }
+        ),
+        _table(
+            "Statements",
+            ["Statement", "Entries", "Credit", "Debit", "Proof", "File (SHA-256)"],
+            [
+                [row["bank_id"], row["entries"], row["credit"], row["debit"], row["proof"], row["file"]]
+                for row in evidence["statements"]
+            ],
+        ),
+        _table(
+            "Matches",
+            ["Method", "Count", "Sum"],
+            [[name, row["count"], row["sum"]] for name, row in sorted(evidence["matches"].items())],
+        ),
+        _table(
+            "Breaks still open, accepted at the close",
+            ["Break", "Reason", "Difference", "Owner"],
+            [[row["id"], row["reason"], row["difference"], row["owner"]] for row in evidence["breaks"]],
+        ),
         f"<p>SHA-256 of the evidence as canonical JSON: <code>{escape(sha256)}</code></p></html>",
     ]
     return "\n".join(parts)
 
 
 def _pairs(values: dict[str, Any]) -> str:
-    rows = "".join(f"<tr><th>{escape(name)}<td class=n>{escape(str(value))}" for name, value in values.items())
+    rows = "".join(
+        f"<tr><th>{escape(name)}<td class=n>{escape(str(value))}" for name, value in values.items()
+    )
     return f"<table>{rows}</table>"
 
 

@@ -34,7 +34,9 @@ class SettlementRow:
     day: date
 
 
-def read_settlement(data: bytes, *, columns: Mapping[str, str], kinds: Mapping[str, str]) -> tuple[SettlementRow, ...]:
+def read_settlement(
+    data: bytes, *, columns: Mapping[str, str], kinds: Mapping[str, str]
+) -> tuple[SettlementRow, ...]:
     """Read a report. `columns` names the CSV's column for each of FIELDS, `kinds` maps its words to KINDS.
 
     Fees, refunds and disputes reduce what arrives: they are negative in what is returned, however the

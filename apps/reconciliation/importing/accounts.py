@@ -51,10 +51,15 @@ def _mirrored(organisation_id: UUID, number: str, currency: str) -> BankAccount 
 def _add(route: payments.SettlementRoute) -> BankAccount:
     """Add the mirror of a settlement account; another transaction may have been first."""
     account, _ = BankAccount.objects.get_or_create(
-        organisation_id=route.organisation_id, number=account_number(route.iban), currency=route.currency,
+        organisation_id=route.organisation_id,
+        number=account_number(route.iban),
+        currency=route.currency,
         defaults={
-            "id": content_id(_BEGINNING.date(), "settlement", str(route.id)), "name": route.holder[:70],
-            "role": AccountRole.SETTLEMENT.value, "settlement_account_id": route.id, "added_at": _BEGINNING,
+            "id": content_id(_BEGINNING.date(), "settlement", str(route.id)),
+            "name": route.holder[:70],
+            "role": AccountRole.SETTLEMENT.value,
+            "settlement_account_id": route.id,
+            "added_at": _BEGINNING,
         },
     )
     if account.settlement_account_id is None:

@@ -16,7 +16,12 @@ from apps.reconciliation.statement_store import keep_file
 
 
 def import_file(
-    path: Path, *, organisation_id: UUID, at: datetime, actor: Actor | None = None, lenient: bool = False,
+    path: Path,
+    *,
+    organisation_id: UUID,
+    at: datetime,
+    actor: Actor | None = None,
+    lenient: bool = False,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Keep a file and import it, once. Answers what ImportStatement answers.

@@ -30,9 +30,7 @@ def known_lines(statement: Statement, row: StatementRow, account: BankAccount) -
     """Look up which entries of a statement are known, before its lines are stored."""
     fingerprints = {entry.fingerprint(account.number): entry for entry in statement.entries}
     earlier = _earlier(account, list(fingerprints))
-    others = {
-        other.id: other for other in StatementRow.objects.filter(id__in=set(earlier.values()))
-    }
+    others = {other.id: other for other in StatementRow.objects.filter(id__in=set(earlier.values()))}
     same: set[str] = set()
     alike: set[str] = set()
     for fingerprint, statement_id in earlier.items():

@@ -72,18 +72,25 @@ def _named_accounts(text: str) -> list[Any]:
     return [account for account in named if account is not None]
 
 
-def book_line(
-    line: StatementLine, method: Method, *, actor: Actor, at: datetime, reason: str = ""
-) -> Match:
+def book_line(line: StatementLine, method: Method, *, actor: Actor, at: datetime, reason: str = "") -> Match:
     """Make the match of a line alone. Raises NotOpen. Needs the platform's scope and the line's account locked."""
     content = hashlib.sha256(f"{method.value}{line.id}".encode()).digest()
     version = 1 + Match.objects.filter(content_hash=content).count()
     match = Match.objects.create(
         id=content_id(line.booking_date, "booking", content.hex(), str(version)),
-        organisation_id=line.organisation_id, bank_account_id=line.bank_account_id, method=method.value,
-        state=MatchState.MADE.value, content_hash=content, version=version, currency=line.currency,
-        bank_minor=line.amount_minor, expected_minor=line.amount_minor, day=line.booking_date,
-        made_by=str(actor), made_at=at, reason=reason[:200],
+        organisation_id=line.organisation_id,
+        bank_account_id=line.bank_account_id,
+        method=method.value,
+        state=MatchState.MADE.value,
+        content_hash=content,
+        version=version,
+        currency=line.currency,
+        bank_minor=line.amount_minor,
+        expected_minor=line.amount_minor,
+        day=line.booking_date,
+        made_by=str(actor),
+        made_at=at,
+        reason=reason[:200],
     )
     changed = StatementLine.objects.filter(id=line.id, state=LineState.OPEN.value).update(
         state=LineState.MATCHED.value, match_id=match.id
@@ -91,6 +98,9 @@ def book_line(
     if not changed:
         raise NotOpen(line=str(line.id))
     MatchItem.objects.create(
-        organisation_id=line.organisation_id, match_id=match.id, line_id=line.id, amount_minor=line.amount_minor
+        organisation_id=line.organisation_id,
+        match_id=match.id,
+        line_id=line.id,
+        amount_minor=line.amount_minor,
     )
     return match

@@ -44,9 +44,7 @@ class Sides:
         return sum(one.amount_minor for one in self.expectations)
 
 
-def open_sides(
-    account: BankAccount, line_ids: tuple[UUID, ...], expectation_ids: tuple[UUID, ...]
-) -> Sides:
+def open_sides(account: BankAccount, line_ids: tuple[UUID, ...], expectation_ids: tuple[UUID, ...]) -> Sides:
     """Lock both sides. Raises NoSuchObject, NotOpen, SumsDiffer for currencies that are mixed.
 
     Needs the platform's scope and the lock on the account.
@@ -54,10 +52,13 @@ def open_sides(
     if not line_ids or not expectation_ids or len(line_ids) + len(expectation_ids) > ITEMS_MAX:
         raise SumsDiffer(items_max=ITEMS_MAX)
     lines = list(
-        StatementLine.objects.select_for_update().filter(bank_account_id=account.id, id__in=line_ids).order_by("id")
+        StatementLine.objects.select_for_update()
+        .filter(bank_account_id=account.id, id__in=line_ids)
+        .order_by("id")
     )
     ours = list(
-        Expectation.objects.select_for_update().filter(bank_account_id=account.id, id__in=expectation_ids)
+        Expectation.objects.select_for_update()
+        .filter(bank_account_id=account.id, id__in=expectation_ids)
         .order_by("id")
     )
     if len(lines) != len(set(line_ids)) or len(ours) != len(set(expectation_ids)):
@@ -78,28 +79,51 @@ def make_match(sides: Sides, method: Method, context: Context, *, reason: str) -
     content = hashlib.sha256(f"{method.value}{','.join(keys)}".encode()).digest()
     version = 1 + Match.objects.filter(content_hash=content).count()
     match = Match.objects.create(
-        id=content_id(day, "match", content.hex(), str(version)), organisation_id=sides.account.organisation_id,
-        bank_account_id=sides.account.id, method=method.value, state=MatchState.MADE.value, content_hash=content,
-        version=version, currency=sides.lines[0].currency, bank_minor=sides.bank_minor,
-        expected_minor=sides.expected_minor, day=day, made_by=str(context.actor), made_at=context.at,
+        id=content_id(day, "match", content.hex(), str(version)),
+        organisation_id=sides.account.organisation_id,
+        bank_account_id=sides.account.id,
+        method=method.value,
+        state=MatchState.MADE.value,
+        content_hash=content,
+        version=version,
+        currency=sides.lines[0].currency,
+        bank_minor=sides.bank_minor,
+        expected_minor=sides.expected_minor,
+        day=day,
+        made_by=str(context.actor),
+        made_at=context.at,
         reason=reason[:200],
     )
-    MatchItem.objects.bulk_create([
-        *(MatchItem(organisation_id=match.organisation_id, match_id=match.id, line_id=line.id,
-                    amount_minor=line.amount_minor) for line in sides.lines),
-        *(MatchItem(organisation_id=match.organisation_id, match_id=match.id, expectation_id=one.id,
-                    expectation_organisation_id=one.organisation_id, amount_minor=one.amount_minor)
-          for one in sides.expectations),
-    ])
+    MatchItem.objects.bulk_create(
+        [
+            *(
+                MatchItem(
+                    organisation_id=match.organisation_id,
+                    match_id=match.id,
+                    line_id=line.id,
+                    amount_minor=line.amount_minor,
+                )
+                for line in sides.lines
+            ),
+            *(
+                MatchItem(
+                    organisation_id=match.organisation_id,
+                    match_id=match.id,
+                    expectation_id=one.id,
+                    expectation_organisation_id=one.organisation_id,
+                    amount_minor=one.amount_minor,
+                )
+                for one in sides.expectations
+            ),
+        ]
+    )
     StatementLine.objects.filter(id__in=[line.id for line in sides.lines]).update(
         state=LineState.MATCHED.value, match_id=match.id
     )
     Expectation.objects.filter(id__in=[one.id for one in sides.expectations]).update(
         state=ExpectationState.MATCHED.value, match_id=match.id
     )
-    resolution = (
-        Resolution.WITHIN_TOLERANCE if method is Method.WITHIN_TOLERANCE else Resolution.MATCHED
-    )
+    resolution = Resolution.WITHIN_TOLERANCE if method is Method.WITHIN_TOLERANCE else Resolution.MATCHED
     for row in breaks_about(match):
         close_break(row, resolution, context)
     return match
@@ -110,7 +134,9 @@ def breaks_about(match: Match) -> list[Break]:
     items = MatchItem.objects.filter(match_id=match.id)
     rows = Break.objects.filter(state=BreakState.OPEN.value)
     about_lines = rows.filter(line_id__in=items.filter(line__isnull=False).values("line_id"))
-    about_ours = rows.filter(expectation_id__in=items.filter(expectation__isnull=False).values("expectation_id"))
+    about_ours = rows.filter(
+        expectation_id__in=items.filter(expectation__isnull=False).values("expectation_id")
+    )
     return sorted({*about_lines, *about_ours}, key=lambda row: row.id)
 
 
@@ -138,7 +164,9 @@ def take_back(match: Match, context: Context, *, reason: str) -> None:
 
 def _reopen_breaks(match: Match, context: Context) -> None:
     items = MatchItem.objects.filter(match_id=match.id, line__isnull=False).values("line_id")
-    resolved = Break.objects.filter(line_id__in=items, state=BreakState.RESOLVED.value).order_by("line_id", "-resolved_at")
+    resolved = Break.objects.filter(line_id__in=items, state=BreakState.RESOLVED.value).order_by(
+        "line_id", "-resolved_at"
+    )
     seen: set[UUID] = set()
     for row in resolved:
         if row.line_id is None or row.line_id in seen:

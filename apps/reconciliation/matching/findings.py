@@ -146,7 +146,9 @@ def find(parameters: dict[str, Any]) -> list[Finding]:
 
 def _finding(row: tuple[Any, ...]) -> Finding:
     line_id, expectation_id, owner_id, reason, day, difference_minor, currency, candidates = row
-    return Finding(line_id, expectation_id, owner_id, reason, day, difference_minor, currency, tuple(candidates))
+    return Finding(
+        line_id, expectation_id, owner_id, reason, day, difference_minor, currency, tuple(candidates)
+    )
 
 
 def _one_break_each(rows: list[Finding]) -> list[Finding]:
@@ -161,8 +163,18 @@ def _one_break_each(rows: list[Finding]) -> list[Finding]:
             taken.add(row.expectation_id)
             kept.append(row)
         elif row.line_id is not None:
-            kept.append(Finding(row.line_id, None, None, row.reason, row.day, row.difference_minor,
-                                row.currency, (row.expectation_id,)))
+            kept.append(
+                Finding(
+                    row.line_id,
+                    None,
+                    None,
+                    row.reason,
+                    row.day,
+                    row.difference_minor,
+                    row.currency,
+                    (row.expectation_id,),
+                )
+            )
     return kept
 
 

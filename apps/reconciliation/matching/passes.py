@@ -161,12 +161,21 @@ block_line AS (
 def _by_sum(*, block: str, one: str) -> str:
     # Parts of a whole carry references of their own, so only the blocking field has to agree.
     pair = {
-        "l": "target_id AS line_id, m.id AS expectation_id", "e": "m.id AS line_id, target_id AS expectation_id",
+        "l": "target_id AS line_id, m.id AS expectation_id",
+        "e": "m.id AS line_id, target_id AS expectation_id",
     }[one]
-    present = {"counterparty": "{0}.counterparty IS NOT NULL", "creditor_reference": "{0}.creditor_reference <> ''"}
+    present = {
+        "counterparty": "{0}.counterparty IS NOT NULL",
+        "creditor_reference": "{0}.creditor_reference <> ''",
+    }
     return _BY_SUM.format(
-        block=block, one=one, many="e" if one == "l" else "l", most=CANDIDATES_MAX, pair=pair,
-        line_blocked=present[block].format("l"), expected_blocked=present[block].format("e"),
+        block=block,
+        one=one,
+        many="e" if one == "l" else "l",
+        most=CANDIDATES_MAX,
+        pair=pair,
+        line_blocked=present[block].format("l"),
+        expected_blocked=present[block].format("e"),
         no_contradiction=NO_CONTRADICTION,
     )
 

@@ -24,7 +24,8 @@ def record_breaks(account: BankAccount, findings: list[Finding], context: Contex
         )
     )
     changes = compare(
-        stored, _without_taken(account, findings),
+        stored,
+        _without_taken(account, findings),
         of_stored=lambda row: (row.line_id, row.expectation_id, row.reason),
         of_found=lambda one: (one.line_id, one.expectation_id, one.reason),
     )
@@ -42,28 +43,44 @@ def _without_taken(account: BankAccount, findings: list[Finding]) -> list[Findin
     wanted = [finding.expectation_id for finding in findings if finding.expectation_id]
     taken = set(
         Break.objects.filter(state=BreakState.OPEN.value, expectation_id__in=wanted)
-        .exclude(bank_account_id=account.id).values_list("expectation_id", flat=True)
+        .exclude(bank_account_id=account.id)
+        .values_list("expectation_id", flat=True)
     )
     kept = []
     for finding in findings:
         if finding.expectation_id not in taken:
             kept.append(finding)
         elif finding.line_id is not None:
-            kept.append(Finding(finding.line_id, None, None, finding.reason, finding.day,
-                                finding.difference_minor, finding.currency, finding.candidates))
+            kept.append(
+                Finding(
+                    finding.line_id,
+                    None,
+                    None,
+                    finding.reason,
+                    finding.day,
+                    finding.difference_minor,
+                    finding.currency,
+                    finding.candidates,
+                )
+            )
     return kept
 
 
 def _open_breaks(account: BankAccount, findings: list[Finding], context: Context) -> None:
     earlier = _times_before(account, findings)
-    rows = [_new_break(account, one, earlier.get((one.line_id, one.expectation_id), 0), context) for one in findings]
+    rows = [
+        _new_break(account, one, earlier.get((one.line_id, one.expectation_id), 0), context)
+        for one in findings
+    ]
     Break.objects.bulk_create(rows, batch_size=_CHUNK)
     BreakEvent.objects.bulk_create(
         [break_event(row, "found", context, reason=row.reason) for row in rows], batch_size=_CHUNK
     )
 
 
-def _times_before(account: BankAccount, findings: Iterable[Finding]) -> dict[tuple[UUID | None, UUID | None], int]:
+def _times_before(
+    account: BankAccount, findings: Iterable[Finding]
+) -> dict[tuple[UUID | None, UUID | None], int]:
     """Count how often a line and an expectation were a break before: each time is a break of its own."""
     counts: dict[tuple[UUID | None, UUID | None], int] = {}
     keys = {(one.line_id, one.expectation_id) for one in findings}
@@ -77,10 +94,19 @@ def _times_before(account: BankAccount, findings: Iterable[Finding]) -> dict[tup
 def _new_break(account: BankAccount, finding: Finding, times: int, context: Context) -> Break:
     return Break(
         id=content_id(finding.day, "break", str(finding.line_id), str(finding.expectation_id), str(times)),
-        organisation_id=account.organisation_id, bank_account_id=account.id, line_id=finding.line_id,
-        expectation_id=finding.expectation_id, expectation_organisation_id=finding.owner_id,
-        reason=finding.reason, difference_minor=finding.difference_minor, currency=finding.currency,
-        day=finding.day, detail=_detail(finding), state=BreakState.OPEN.value, version=1, found_at=context.at,
+        organisation_id=account.organisation_id,
+        bank_account_id=account.id,
+        line_id=finding.line_id,
+        expectation_id=finding.expectation_id,
+        expectation_organisation_id=finding.owner_id,
+        reason=finding.reason,
+        difference_minor=finding.difference_minor,
+        currency=finding.currency,
+        day=finding.day,
+        detail=_detail(finding),
+        state=BreakState.OPEN.value,
+        version=1,
+        found_at=context.at,
     )
 
 
@@ -108,7 +134,14 @@ def break_event(
 ) -> BreakEvent:
     """Make the record of one thing that happened to a break."""
     return BreakEvent(
-        id=content_id(row.day, "break_event", str(row.id), str(row.version)), organisation_id=row.organisation_id,
-        break_of_id=row.id, version=row.version, action=action, actor=str(context.actor), data=data,
-        note=note, subject_id=row.id, at=context.at,
+        id=content_id(row.day, "break_event", str(row.id), str(row.version)),
+        organisation_id=row.organisation_id,
+        break_of_id=row.id,
+        version=row.version,
+        action=action,
+        actor=str(context.actor),
+        data=data,
+        note=note,
+        subject_id=row.id,
+        at=context.at,
     )

@@ -9,7 +9,6 @@ from apps.core.migration_ops import append_only, isolate, sql_file, tenant_refer
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,390 +17,806 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='BankAccount',
+            name="BankAccount",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('number', models.CharField(max_length=40)),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('name', models.CharField(max_length=70)),
-                ('role', models.CharField(choices=[('settlement', 'settlement'), ('observed', 'observed')], max_length=12)),
-                ('settlement_account_id', models.UUIDField(null=True)),
-                ('lenient', models.BooleanField(default=False)),
-                ('days_before', models.PositiveSmallIntegerField(default=2)),
-                ('days_after', models.PositiveSmallIntegerField(default=5)),
-                ('added_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("number", models.CharField(max_length=40)),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                ("name", models.CharField(max_length=70)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("settlement", "settlement"), ("observed", "observed")], max_length=12
+                    ),
+                ),
+                ("settlement_account_id", models.UUIDField(null=True)),
+                ("lenient", models.BooleanField(default=False)),
+                ("days_before", models.PositiveSmallIntegerField(default=2)),
+                ("days_after", models.PositiveSmallIntegerField(default=5)),
+                ("added_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_bankaccount_org_id'), models.UniqueConstraint(fields=('organisation_id', 'number', 'currency'), name='reconciliation_account_once'), models.CheckConstraint(condition=models.Q(('role__in', ['settlement', 'observed'])), name='reconciliation_account_role')],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="reconciliation_bankaccount_org_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "number", "currency"), name="reconciliation_account_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["settlement", "observed"])),
+                        name="reconciliation_account_role",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Expectation',
+            name="Expectation",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('bank_account_id', models.UUIDField()),
-                ('source', models.CharField(max_length=80)),
-                ('kind', models.CharField(max_length=12)),
-                ('payment_id', models.UUIDField(null=True)),
-                ('amount_minor', apps.core.fields.MoneyMinorField()),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('end_to_end', models.CharField(default='', max_length=140)),
-                ('uetr', models.CharField(default='', max_length=36)),
-                ('message_id', models.CharField(default='', max_length=140)),
-                ('batch_id', models.CharField(default='', max_length=140)),
-                ('creditor_reference', models.CharField(default='', max_length=140)),
-                ('group_reference', models.CharField(default='', max_length=140)),
-                ('counterparty', models.BinaryField(null=True)),
-                ('due_date', models.DateField()),
-                ('window_from', models.DateField()),
-                ('window_to', models.DateField()),
-                ('state', models.CharField(choices=[('open', 'open'), ('matched', 'matched'), ('cancelled', 'cancelled'), ('written_off', 'written_off')], max_length=12)),
-                ('match_id', models.UUIDField(null=True)),
-                ('returned_match_id', models.UUIDField(null=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('made_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("bank_account_id", models.UUIDField()),
+                ("source", models.CharField(max_length=80)),
+                ("kind", models.CharField(max_length=12)),
+                ("payment_id", models.UUIDField(null=True)),
+                ("amount_minor", apps.core.fields.MoneyMinorField()),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                ("end_to_end", models.CharField(default="", max_length=140)),
+                ("uetr", models.CharField(default="", max_length=36)),
+                ("message_id", models.CharField(default="", max_length=140)),
+                ("batch_id", models.CharField(default="", max_length=140)),
+                ("creditor_reference", models.CharField(default="", max_length=140)),
+                ("group_reference", models.CharField(default="", max_length=140)),
+                ("counterparty", models.BinaryField(null=True)),
+                ("due_date", models.DateField()),
+                ("window_from", models.DateField()),
+                ("window_to", models.DateField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "open"),
+                            ("matched", "matched"),
+                            ("cancelled", "cancelled"),
+                            ("written_off", "written_off"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("match_id", models.UUIDField(null=True)),
+                ("returned_match_id", models.UUIDField(null=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("made_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'indexes': [models.Index(condition=models.Q(('state', 'open')), fields=['bank_account_id', 'end_to_end'], name='reconciliation_open_expected'), models.Index(condition=models.Q(('end_to_end', ''), _negated=True), fields=['bank_account_id', 'end_to_end', 'amount_minor'], name='reconciliation_expected_ref'), models.Index(condition=models.Q(('payment_id__isnull', False)), fields=['payment_id'], name='reconciliation_of_payment')],
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_expectation_org_id'), models.UniqueConstraint(fields=('organisation_id', 'source'), name='reconciliation_expectation_once'), models.CheckConstraint(condition=models.Q(('state__in', ['open', 'matched', 'cancelled', 'written_off'])), name='reconciliation_expectation_state'), models.CheckConstraint(condition=models.Q(models.Q(('match_id__isnull', False), ('state', 'matched')), models.Q(('match_id__isnull', True), models.Q(('state', 'matched'), _negated=True)), _connector='OR'), name='reconciliation_expectation_matched'), models.CheckConstraint(condition=models.Q(('window_from__lte', models.F('window_to'))), name='reconciliation_window')],
+                "abstract": False,
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "open")),
+                        fields=["bank_account_id", "end_to_end"],
+                        name="reconciliation_open_expected",
+                    ),
+                    models.Index(
+                        condition=models.Q(("end_to_end", ""), _negated=True),
+                        fields=["bank_account_id", "end_to_end", "amount_minor"],
+                        name="reconciliation_expected_ref",
+                    ),
+                    models.Index(
+                        condition=models.Q(("payment_id__isnull", False)),
+                        fields=["payment_id"],
+                        name="reconciliation_of_payment",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="reconciliation_expectation_org_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "source"), name="reconciliation_expectation_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["open", "matched", "cancelled", "written_off"])),
+                        name="reconciliation_expectation_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("match_id__isnull", False), ("state", "matched")),
+                            models.Q(
+                                ("match_id__isnull", True), models.Q(("state", "matched"), _negated=True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="reconciliation_expectation_matched",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("window_from__lte", models.F("window_to"))),
+                        name="reconciliation_window",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Match',
+            name="Match",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('method', models.CharField(choices=[('reference', 'reference'), ('batch', 'batch'), ('creditor_reference', 'creditor_reference'), ('return', 'return'), ('settlement', 'settlement'), ('counterparty', 'counterparty'), ('one_to_many', 'one_to_many'), ('many_to_one', 'many_to_one'), ('manual', 'manual'), ('within_tolerance', 'within_tolerance'), ('forced', 'forced')], max_length=20)),
-                ('state', models.CharField(choices=[('made', 'made'), ('applied', 'applied'), ('undone', 'undone')], max_length=10)),
-                ('content_hash', models.BinaryField(max_length=32)),
-                ('version', models.PositiveIntegerField()),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('bank_minor', apps.core.fields.MoneyMinorField()),
-                ('expected_minor', apps.core.fields.MoneyMinorField()),
-                ('day', models.DateField()),
-                ('made_by', models.CharField(max_length=120)),
-                ('made_at', models.DateTimeField()),
-                ('undone_by', models.CharField(default='', max_length=120)),
-                ('undone_at', models.DateTimeField(null=True)),
-                ('reason', models.CharField(default='', max_length=200)),
-                ('bank_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.bankaccount')),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                (
+                    "method",
+                    models.CharField(
+                        choices=[
+                            ("reference", "reference"),
+                            ("batch", "batch"),
+                            ("creditor_reference", "creditor_reference"),
+                            ("return", "return"),
+                            ("settlement", "settlement"),
+                            ("counterparty", "counterparty"),
+                            ("one_to_many", "one_to_many"),
+                            ("many_to_one", "many_to_one"),
+                            ("manual", "manual"),
+                            ("within_tolerance", "within_tolerance"),
+                            ("forced", "forced"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("made", "made"), ("applied", "applied"), ("undone", "undone")],
+                        max_length=10,
+                    ),
+                ),
+                ("content_hash", models.BinaryField(max_length=32)),
+                ("version", models.PositiveIntegerField()),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                ("bank_minor", apps.core.fields.MoneyMinorField()),
+                ("expected_minor", apps.core.fields.MoneyMinorField()),
+                ("day", models.DateField()),
+                ("made_by", models.CharField(max_length=120)),
+                ("made_at", models.DateTimeField()),
+                ("undone_by", models.CharField(default="", max_length=120)),
+                ("undone_at", models.DateTimeField(null=True)),
+                ("reason", models.CharField(default="", max_length=200)),
+                (
+                    "bank_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.bankaccount",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='ReconRun',
+            name="ReconRun",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('as_of', models.DateField()),
-                ('matched', models.JSONField()),
-                ('breaks', models.JSONField()),
-                ('expected_count', models.PositiveIntegerField()),
-                ('seconds', models.FloatField()),
-                ('made_by', models.CharField(max_length=120)),
-                ('at', models.DateTimeField()),
-                ('bank_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.bankaccount')),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("as_of", models.DateField()),
+                ("matched", models.JSONField()),
+                ("breaks", models.JSONField()),
+                ("expected_count", models.PositiveIntegerField()),
+                ("seconds", models.FloatField()),
+                ("made_by", models.CharField(max_length=120)),
+                ("at", models.DateTimeField()),
+                (
+                    "bank_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.bankaccount",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='StatementFile',
+            name="StatementFile",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('sha256', models.CharField(max_length=64)),
-                ('format', models.CharField(max_length=30)),
-                ('message_id', models.CharField(max_length=140)),
-                ('name', models.CharField(max_length=200)),
-                ('size_bytes', models.BigIntegerField()),
-                ('lenient', models.BooleanField()),
-                ('findings', models.JSONField()),
-                ('received_at', models.DateTimeField()),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("sha256", models.CharField(max_length=64)),
+                ("format", models.CharField(max_length=30)),
+                ("message_id", models.CharField(max_length=140)),
+                ("name", models.CharField(max_length=200)),
+                ("size_bytes", models.BigIntegerField()),
+                ("lenient", models.BooleanField()),
+                ("findings", models.JSONField()),
+                ("received_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_statementfile_org_id'), models.UniqueConstraint(fields=('organisation_id', 'sha256'), name='reconciliation_file_once')],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="reconciliation_statementfile_org_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "sha256"), name="reconciliation_file_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Statement',
+            name="Statement",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('bank_id', models.CharField(max_length=140)),
-                ('kind', models.CharField(max_length=10)),
-                ('sequence', models.CharField(max_length=40)),
-                ('page', models.PositiveIntegerField()),
-                ('from_date', models.DateField(null=True)),
-                ('to_date', models.DateField(null=True)),
-                ('day', models.DateField()),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('opening_minor', apps.core.fields.MoneyMinorField(null=True)),
-                ('closing_minor', apps.core.fields.MoneyMinorField(null=True)),
-                ('booked_minor', apps.core.fields.MoneyMinorField(null=True)),
-                ('entry_count', models.PositiveIntegerField()),
-                ('line_count', models.PositiveIntegerField()),
-                ('known_count', models.PositiveIntegerField()),
-                ('credit_minor', apps.core.fields.MoneyMinorField()),
-                ('debit_minor', apps.core.fields.MoneyMinorField()),
-                ('proof', models.CharField(choices=[('proven', 'proven'), ('unproven', 'unproven')], max_length=10)),
-                ('proof_reasons', models.JSONField()),
-                ('imported_at', models.DateTimeField()),
-                ('bank_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.bankaccount')),
-                ('file', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.statementfile')),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("bank_id", models.CharField(max_length=140)),
+                ("kind", models.CharField(max_length=10)),
+                ("sequence", models.CharField(max_length=40)),
+                ("page", models.PositiveIntegerField()),
+                ("from_date", models.DateField(null=True)),
+                ("to_date", models.DateField(null=True)),
+                ("day", models.DateField()),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                ("opening_minor", apps.core.fields.MoneyMinorField(null=True)),
+                ("closing_minor", apps.core.fields.MoneyMinorField(null=True)),
+                ("booked_minor", apps.core.fields.MoneyMinorField(null=True)),
+                ("entry_count", models.PositiveIntegerField()),
+                ("line_count", models.PositiveIntegerField()),
+                ("known_count", models.PositiveIntegerField()),
+                ("credit_minor", apps.core.fields.MoneyMinorField()),
+                ("debit_minor", apps.core.fields.MoneyMinorField()),
+                (
+                    "proof",
+                    models.CharField(choices=[("proven", "proven"), ("unproven", "unproven")], max_length=10),
+                ),
+                ("proof_reasons", models.JSONField()),
+                ("imported_at", models.DateTimeField()),
+                (
+                    "bank_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.bankaccount",
+                    ),
+                ),
+                (
+                    "file",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.statementfile",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='StatementLine',
+            name="StatementLine",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('position', models.PositiveIntegerField()),
-                ('part', models.PositiveIntegerField()),
-                ('kind', models.CharField(max_length=8)),
-                ('status', models.CharField(max_length=12)),
-                ('amount_minor', apps.core.fields.MoneyMinorField()),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('booking_date', models.DateField()),
-                ('value_date', models.DateField(null=True)),
-                ('end_to_end', models.CharField(max_length=140)),
-                ('uetr', models.CharField(max_length=36)),
-                ('message_id', models.CharField(max_length=140)),
-                ('batch_id', models.CharField(max_length=140)),
-                ('creditor_reference', models.CharField(max_length=140)),
-                ('bank_reference', models.CharField(max_length=140)),
-                ('bank_code', models.CharField(max_length=60)),
-                ('return_reason', models.CharField(max_length=40)),
-                ('reversal', models.BooleanField()),
-                ('counterparty', models.BinaryField(null=True)),
-                ('text', apps.core.crypto.fields.EncryptedTextField(max_length=8000, null=True, purpose='statement', subject='subject_id')),
-                ('subject_id', models.UUIDField()),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('state', models.CharField(choices=[('open', 'open'), ('matched', 'matched'), ('booked', 'booked'), ('provisional', 'provisional')], max_length=12)),
-                ('match_id', models.UUIDField(null=True)),
-                ('bank_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.bankaccount')),
-                ('statement', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.statement')),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("position", models.PositiveIntegerField()),
+                ("part", models.PositiveIntegerField()),
+                ("kind", models.CharField(max_length=8)),
+                ("status", models.CharField(max_length=12)),
+                ("amount_minor", apps.core.fields.MoneyMinorField()),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                ("booking_date", models.DateField()),
+                ("value_date", models.DateField(null=True)),
+                ("end_to_end", models.CharField(max_length=140)),
+                ("uetr", models.CharField(max_length=36)),
+                ("message_id", models.CharField(max_length=140)),
+                ("batch_id", models.CharField(max_length=140)),
+                ("creditor_reference", models.CharField(max_length=140)),
+                ("bank_reference", models.CharField(max_length=140)),
+                ("bank_code", models.CharField(max_length=60)),
+                ("return_reason", models.CharField(max_length=40)),
+                ("reversal", models.BooleanField()),
+                ("counterparty", models.BinaryField(null=True)),
+                (
+                    "text",
+                    apps.core.crypto.fields.EncryptedTextField(
+                        max_length=8000, null=True, purpose="statement", subject="subject_id"
+                    ),
+                ),
+                ("subject_id", models.UUIDField()),
+                ("fingerprint", models.CharField(max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "open"),
+                            ("matched", "matched"),
+                            ("booked", "booked"),
+                            ("provisional", "provisional"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("match_id", models.UUIDField(null=True)),
+                (
+                    "bank_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.bankaccount",
+                    ),
+                ),
+                (
+                    "statement",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.statement",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='MatchItem',
+            name="MatchItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('expectation_organisation_id', models.UUIDField(null=True)),
-                ('amount_minor', apps.core.fields.MoneyMinorField()),
-                ('expectation', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.expectation')),
-                ('match', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.match')),
-                ('line', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.statementline')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("expectation_organisation_id", models.UUIDField(null=True)),
+                ("amount_minor", apps.core.fields.MoneyMinorField()),
+                (
+                    "expectation",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.expectation",
+                    ),
+                ),
+                (
+                    "match",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.match",
+                    ),
+                ),
+                (
+                    "line",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.statementline",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Break',
+            name="Break",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('expectation_organisation_id', models.UUIDField(null=True)),
-                ('reason', models.CharField(choices=[('over', 'over'), ('under', 'under'), ('currency', 'currency'), ('data', 'data'), ('duplicate', 'duplicate'), ('ambiguous', 'ambiguous'), ('missing', 'missing'), ('unexplained', 'unexplained'), ('late_effect', 'late_effect')], max_length=12)),
-                ('difference_minor', apps.core.fields.MoneyMinorField()),
-                ('currency', apps.core.fields.CurrencyField(max_length=3)),
-                ('day', models.DateField()),
-                ('detail', models.JSONField()),
-                ('state', models.CharField(choices=[('open', 'open'), ('resolved', 'resolved')], max_length=10)),
-                ('resolution', models.CharField(choices=[('explained', 'explained'), ('matched', 'matched'), ('within_tolerance', 'within_tolerance'), ('suspense', 'suspense'), ('written_off', 'written_off'), ('charge', 'charge')], default='', max_length=20)),
-                ('owner', models.CharField(default='', max_length=120)),
-                ('version', models.PositiveIntegerField()),
-                ('found_at', models.DateTimeField()),
-                ('resolved_at', models.DateTimeField(null=True)),
-                ('bank_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.bankaccount')),
-                ('expectation', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.expectation')),
-                ('line', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.statementline')),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("expectation_organisation_id", models.UUIDField(null=True)),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("over", "over"),
+                            ("under", "under"),
+                            ("currency", "currency"),
+                            ("data", "data"),
+                            ("duplicate", "duplicate"),
+                            ("ambiguous", "ambiguous"),
+                            ("missing", "missing"),
+                            ("unexplained", "unexplained"),
+                            ("late_effect", "late_effect"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("difference_minor", apps.core.fields.MoneyMinorField()),
+                ("currency", apps.core.fields.CurrencyField(max_length=3)),
+                ("day", models.DateField()),
+                ("detail", models.JSONField()),
+                (
+                    "state",
+                    models.CharField(choices=[("open", "open"), ("resolved", "resolved")], max_length=10),
+                ),
+                (
+                    "resolution",
+                    models.CharField(
+                        choices=[
+                            ("explained", "explained"),
+                            ("matched", "matched"),
+                            ("within_tolerance", "within_tolerance"),
+                            ("suspense", "suspense"),
+                            ("written_off", "written_off"),
+                            ("charge", "charge"),
+                        ],
+                        default="",
+                        max_length=20,
+                    ),
+                ),
+                ("owner", models.CharField(default="", max_length=120)),
+                ("version", models.PositiveIntegerField()),
+                ("found_at", models.DateTimeField()),
+                ("resolved_at", models.DateTimeField(null=True)),
+                (
+                    "bank_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.bankaccount",
+                    ),
+                ),
+                (
+                    "expectation",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.expectation",
+                    ),
+                ),
+                (
+                    "line",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.statementline",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='BreakEvent',
+            name="BreakEvent",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('version', models.PositiveIntegerField()),
-                ('action', models.CharField(max_length=30)),
-                ('actor', models.CharField(max_length=120)),
-                ('data', models.JSONField()),
-                ('note', apps.core.crypto.fields.EncryptedTextField(max_length=2000, null=True, purpose='break_note', subject='subject_id')),
-                ('subject_id', models.UUIDField()),
-                ('at', models.DateTimeField()),
-                ('break_of', models.ForeignKey(db_column='break_id', db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.break')),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("version", models.PositiveIntegerField()),
+                ("action", models.CharField(max_length=30)),
+                ("actor", models.CharField(max_length=120)),
+                ("data", models.JSONField()),
+                (
+                    "note",
+                    apps.core.crypto.fields.EncryptedTextField(
+                        max_length=2000, null=True, purpose="break_note", subject="subject_id"
+                    ),
+                ),
+                ("subject_id", models.UUIDField()),
+                ("at", models.DateTimeField()),
+                (
+                    "break_of",
+                    models.ForeignKey(
+                        db_column="break_id",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.break",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_breakevent_org_id'), models.UniqueConstraint(fields=('break_of', 'version'), name='reconciliation_break_version')],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="reconciliation_breakevent_org_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("break_of", "version"), name="reconciliation_break_version"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='DayClose',
+            name="DayClose",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('day', models.DateField()),
-                ('version', models.PositiveIntegerField()),
-                ('evidence', models.TextField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('closed_by', models.CharField(max_length=120)),
-                ('closed_at', models.DateTimeField()),
-                ('bank_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.bankaccount')),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("day", models.DateField()),
+                ("version", models.PositiveIntegerField()),
+                ("evidence", models.TextField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("closed_by", models.CharField(max_length=120)),
+                ("closed_at", models.DateTimeField()),
+                (
+                    "bank_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.bankaccount",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_dayclose_org_id'), models.UniqueConstraint(fields=('bank_account', 'day', 'version'), name='reconciliation_day_once')],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="reconciliation_dayclose_org_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("bank_account", "day", "version"), name="reconciliation_day_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ExpectationVersion',
+            name="ExpectationVersion",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('organisation_id', models.UUIDField(editable=False)),
-                ('version', models.PositiveIntegerField()),
-                ('event_id', models.CharField(max_length=80)),
-                ('data', models.JSONField()),
-                ('at', models.DateTimeField()),
-                ('expectation', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='reconciliation.expectation')),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("organisation_id", models.UUIDField(editable=False)),
+                ("version", models.PositiveIntegerField()),
+                ("event_id", models.CharField(max_length=80)),
+                ("data", models.JSONField()),
+                ("at", models.DateTimeField()),
+                (
+                    "expectation",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="reconciliation.expectation",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_expectationversion_org_id'), models.UniqueConstraint(fields=('expectation', 'version'), name='reconciliation_expectation_version')],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organisation_id", "id"), name="reconciliation_expectationversion_org_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("expectation", "version"), name="reconciliation_expectation_version"
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='match',
-            index=models.Index(condition=models.Q(('state', 'made')), fields=['bank_account', 'id'], name='reconciliation_to_apply'),
+            model_name="match",
+            index=models.Index(
+                condition=models.Q(("state", "made")),
+                fields=["bank_account", "id"],
+                name="reconciliation_to_apply",
+            ),
         ),
         migrations.AddIndex(
-            model_name='match',
-            index=models.Index(fields=['bank_account', 'day'], name='reconciliation_match_day'),
+            model_name="match",
+            index=models.Index(fields=["bank_account", "day"], name="reconciliation_match_day"),
         ),
         migrations.AddConstraint(
-            model_name='match',
-            constraint=models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_match_org_id'),
+            model_name="match",
+            constraint=models.UniqueConstraint(
+                fields=("organisation_id", "id"), name="reconciliation_match_org_id"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='match',
-            constraint=models.UniqueConstraint(fields=('content_hash', 'version'), name='reconciliation_match_once'),
+            model_name="match",
+            constraint=models.UniqueConstraint(
+                fields=("content_hash", "version"), name="reconciliation_match_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='match',
-            constraint=models.CheckConstraint(condition=models.Q(('method__in', ['reference', 'batch', 'creditor_reference', 'return', 'settlement', 'counterparty', 'one_to_many', 'many_to_one', 'manual', 'within_tolerance', 'forced'])), name='reconciliation_match_method'),
+            model_name="match",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "method__in",
+                        [
+                            "reference",
+                            "batch",
+                            "creditor_reference",
+                            "return",
+                            "settlement",
+                            "counterparty",
+                            "one_to_many",
+                            "many_to_one",
+                            "manual",
+                            "within_tolerance",
+                            "forced",
+                        ],
+                    )
+                ),
+                name="reconciliation_match_method",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='match',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['made', 'applied', 'undone'])), name='reconciliation_match_state'),
+            model_name="match",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["made", "applied", "undone"])),
+                name="reconciliation_match_state",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='match',
-            constraint=models.CheckConstraint(condition=models.Q(('bank_minor', models.F('expected_minor')), ('method__in', ['forced', 'within_tolerance']), _connector='OR'), name='reconciliation_match_sums'),
+            model_name="match",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("bank_minor", models.F("expected_minor")),
+                    ("method__in", ["forced", "within_tolerance"]),
+                    _connector="OR",
+                ),
+                name="reconciliation_match_sums",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reconrun',
-            constraint=models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_reconrun_org_id'),
+            model_name="reconrun",
+            constraint=models.UniqueConstraint(
+                fields=("organisation_id", "id"), name="reconciliation_reconrun_org_id"
+            ),
         ),
         migrations.AddIndex(
-            model_name='statement',
-            index=models.Index(fields=['bank_account', 'kind', 'day'], name='reconciliation_by_day'),
+            model_name="statement",
+            index=models.Index(fields=["bank_account", "kind", "day"], name="reconciliation_by_day"),
         ),
         migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_statement_org_id'),
+            model_name="statement",
+            constraint=models.UniqueConstraint(
+                fields=("organisation_id", "id"), name="reconciliation_statement_org_id"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.UniqueConstraint(fields=('bank_account', 'kind', 'bank_id', 'sequence', 'page', 'day', 'from_date', 'to_date'), name='reconciliation_statement_once', nulls_distinct=False),
+            model_name="statement",
+            constraint=models.UniqueConstraint(
+                fields=("bank_account", "kind", "bank_id", "sequence", "page", "day", "from_date", "to_date"),
+                name="reconciliation_statement_once",
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.CheckConstraint(condition=models.Q(('proof__in', ['proven', 'unproven'])), name='reconciliation_statement_proof'),
+            model_name="statement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("proof__in", ["proven", "unproven"])),
+                name="reconciliation_statement_proof",
+            ),
         ),
         migrations.AddIndex(
-            model_name='statementline',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['bank_account', 'end_to_end'], name='reconciliation_open_lines'),
+            model_name="statementline",
+            index=models.Index(
+                condition=models.Q(("state", "open")),
+                fields=["bank_account", "end_to_end"],
+                name="reconciliation_open_lines",
+            ),
         ),
         migrations.AddIndex(
-            model_name='statementline',
-            index=models.Index(fields=['statement', 'position', 'part'], name='reconciliation_in_statement'),
+            model_name="statementline",
+            index=models.Index(fields=["statement", "position", "part"], name="reconciliation_in_statement"),
         ),
         migrations.AddIndex(
-            model_name='statementline',
-            index=models.Index(fields=['bank_account', 'booking_date'], name='reconciliation_line_day'),
+            model_name="statementline",
+            index=models.Index(fields=["bank_account", "booking_date"], name="reconciliation_line_day"),
         ),
         migrations.AddIndex(
-            model_name='statementline',
-            index=models.Index(condition=models.Q(('end_to_end', ''), _negated=True), fields=['bank_account', 'end_to_end', 'amount_minor'], name='reconciliation_line_ref'),
+            model_name="statementline",
+            index=models.Index(
+                condition=models.Q(("end_to_end", ""), _negated=True),
+                fields=["bank_account", "end_to_end", "amount_minor"],
+                name="reconciliation_line_ref",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='statementline',
-            constraint=models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_statementline_org_id'),
+            model_name="statementline",
+            constraint=models.UniqueConstraint(
+                fields=("organisation_id", "id"), name="reconciliation_statementline_org_id"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='statementline',
-            constraint=models.UniqueConstraint(fields=('bank_account', 'fingerprint', 'part'), name='reconciliation_line_once'),
+            model_name="statementline",
+            constraint=models.UniqueConstraint(
+                fields=("bank_account", "fingerprint", "part"), name="reconciliation_line_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='statementline',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'matched', 'booked', 'provisional'])), name='reconciliation_line_state'),
+            model_name="statementline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["open", "matched", "booked", "provisional"])),
+                name="reconciliation_line_state",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='statementline',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('match_id__isnull', False), ('state', 'matched')), models.Q(('match_id__isnull', True), models.Q(('state', 'matched'), _negated=True)), _connector='OR'), name='reconciliation_line_matched'),
+            model_name="statementline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("match_id__isnull", False), ("state", "matched")),
+                    models.Q(("match_id__isnull", True), models.Q(("state", "matched"), _negated=True)),
+                    _connector="OR",
+                ),
+                name="reconciliation_line_matched",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='matchitem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('expectation__isnull', True), ('line__isnull', False)), models.Q(('expectation__isnull', False), ('expectation_organisation_id__isnull', False), ('line__isnull', True)), _connector='OR'), name='reconciliation_item_one_side'),
+            model_name="matchitem",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("expectation__isnull", True), ("line__isnull", False)),
+                    models.Q(
+                        ("expectation__isnull", False),
+                        ("expectation_organisation_id__isnull", False),
+                        ("line__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="reconciliation_item_one_side",
+            ),
         ),
         migrations.AddIndex(
-            model_name='break',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['bank_account', 'day', 'id'], name='reconciliation_open_breaks'),
+            model_name="break",
+            index=models.Index(
+                condition=models.Q(("state", "open")),
+                fields=["bank_account", "day", "id"],
+                name="reconciliation_open_breaks",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='break',
-            constraint=models.UniqueConstraint(fields=('organisation_id', 'id'), name='reconciliation_break_org_id'),
+            model_name="break",
+            constraint=models.UniqueConstraint(
+                fields=("organisation_id", "id"), name="reconciliation_break_org_id"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='break',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('line',), name='reconciliation_break_line'),
+            model_name="break",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "open")), fields=("line",), name="reconciliation_break_line"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='break',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('expectation',), name='reconciliation_break_expected'),
+            model_name="break",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "open")),
+                fields=("expectation",),
+                name="reconciliation_break_expected",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='break',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['over', 'under', 'currency', 'data', 'duplicate', 'ambiguous', 'missing', 'unexplained', 'late_effect'])), name='reconciliation_break_reason'),
+            model_name="break",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "reason__in",
+                        [
+                            "over",
+                            "under",
+                            "currency",
+                            "data",
+                            "duplicate",
+                            "ambiguous",
+                            "missing",
+                            "unexplained",
+                            "late_effect",
+                        ],
+                    )
+                ),
+                name="reconciliation_break_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='break',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'resolved'])), name='reconciliation_break_state'),
+            model_name="break",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["open", "resolved"])), name="reconciliation_break_state"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='break',
-            constraint=models.CheckConstraint(condition=models.Q(('line__isnull', False), ('expectation__isnull', False), _connector='OR'), name='reconciliation_break_about'),
+            model_name="break",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("line__isnull", False), ("expectation__isnull", False), _connector="OR"),
+                name="reconciliation_break_about",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='break',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('expectation__isnull', True), ('expectation_organisation_id__isnull', True)), models.Q(('expectation__isnull', False), ('expectation_organisation_id__isnull', False)), _connector='OR'), name='reconciliation_break_other_org'),
+            model_name="break",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("expectation__isnull", True), ("expectation_organisation_id__isnull", True)),
+                    models.Q(("expectation__isnull", False), ("expectation_organisation_id__isnull", False)),
+                    _connector="OR",
+                ),
+                name="reconciliation_break_other_org",
+            ),
         ),
         isolate("reconciliation_bankaccount"),
         isolate("reconciliation_statementfile"),

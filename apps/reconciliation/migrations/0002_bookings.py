@@ -4,41 +4,89 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('reconciliation', '0001_initial'),
+        ("reconciliation", "0001_initial"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='match',
-            name='reconciliation_match_method',
+            model_name="match",
+            name="reconciliation_match_method",
         ),
         migrations.RemoveConstraint(
-            model_name='statementline',
-            name='reconciliation_line_state',
+            model_name="statementline",
+            name="reconciliation_line_state",
         ),
         migrations.AddField(
-            model_name='match',
-            name='journals',
+            model_name="match",
+            name="journals",
             field=models.JSONField(default=list),
         ),
         migrations.AlterField(
-            model_name='match',
-            name='method',
-            field=models.CharField(choices=[('reference', 'reference'), ('batch', 'batch'), ('creditor_reference', 'creditor_reference'), ('return', 'return'), ('settlement', 'settlement'), ('counterparty', 'counterparty'), ('one_to_many', 'one_to_many'), ('many_to_one', 'many_to_one'), ('charge', 'charge'), ('payin', 'payin'), ('suspense', 'suspense'), ('write_off', 'write_off'), ('manual', 'manual'), ('within_tolerance', 'within_tolerance'), ('forced', 'forced')], max_length=20),
+            model_name="match",
+            name="method",
+            field=models.CharField(
+                choices=[
+                    ("reference", "reference"),
+                    ("batch", "batch"),
+                    ("creditor_reference", "creditor_reference"),
+                    ("return", "return"),
+                    ("settlement", "settlement"),
+                    ("counterparty", "counterparty"),
+                    ("one_to_many", "one_to_many"),
+                    ("many_to_one", "many_to_one"),
+                    ("charge", "charge"),
+                    ("payin", "payin"),
+                    ("suspense", "suspense"),
+                    ("write_off", "write_off"),
+                    ("manual", "manual"),
+                    ("within_tolerance", "within_tolerance"),
+                    ("forced", "forced"),
+                ],
+                max_length=20,
+            ),
         ),
         migrations.AlterField(
-            model_name='statementline',
-            name='state',
-            field=models.CharField(choices=[('open', 'open'), ('matched', 'matched'), ('provisional', 'provisional')], max_length=12),
+            model_name="statementline",
+            name="state",
+            field=models.CharField(
+                choices=[("open", "open"), ("matched", "matched"), ("provisional", "provisional")],
+                max_length=12,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='match',
-            constraint=models.CheckConstraint(condition=models.Q(('method__in', ['reference', 'batch', 'creditor_reference', 'return', 'settlement', 'counterparty', 'one_to_many', 'many_to_one', 'charge', 'payin', 'suspense', 'write_off', 'manual', 'within_tolerance', 'forced'])), name='reconciliation_match_method'),
+            model_name="match",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "method__in",
+                        [
+                            "reference",
+                            "batch",
+                            "creditor_reference",
+                            "return",
+                            "settlement",
+                            "counterparty",
+                            "one_to_many",
+                            "many_to_one",
+                            "charge",
+                            "payin",
+                            "suspense",
+                            "write_off",
+                            "manual",
+                            "within_tolerance",
+                            "forced",
+                        ],
+                    )
+                ),
+                name="reconciliation_match_method",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='statementline',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'matched', 'provisional'])), name='reconciliation_line_state'),
+            model_name="statementline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["open", "matched", "provisional"])),
+                name="reconciliation_line_state",
+            ),
         ),
     ]

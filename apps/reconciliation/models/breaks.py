@@ -39,10 +39,13 @@ class Break(TenantModel):
         constraints = [
             *TenantModel.Meta.constraints,
             models.UniqueConstraint(
-                fields=["line"], condition=models.Q(state=BreakState.OPEN.value), name="reconciliation_break_line"
+                fields=["line"],
+                condition=models.Q(state=BreakState.OPEN.value),
+                name="reconciliation_break_line",
             ),
             models.UniqueConstraint(
-                fields=["expectation"], condition=models.Q(state=BreakState.OPEN.value),
+                fields=["expectation"],
+                condition=models.Q(state=BreakState.OPEN.value),
                 name="reconciliation_break_expected",
             ),
             one_of("reason", Reason, "reconciliation_break_reason"),
@@ -60,7 +63,8 @@ class Break(TenantModel):
         indexes = [
             # The workbench: open breaks by account, oldest first.
             models.Index(
-                fields=["bank_account", "day", "id"], condition=models.Q(state=BreakState.OPEN.value),
+                fields=["bank_account", "day", "id"],
+                condition=models.Q(state=BreakState.OPEN.value),
                 name="reconciliation_open_breaks",
             ),
         ]

@@ -59,16 +59,19 @@ class Expectation(TenantModel):
         indexes = [
             # What a run looks at.
             models.Index(
-                fields=["bank_account_id", "end_to_end"], condition=models.Q(state=ExpectationState.OPEN.value),
+                fields=["bank_account_id", "end_to_end"],
+                condition=models.Q(state=ExpectationState.OPEN.value),
                 name="reconciliation_open_expected",
             ),
             # Returns and duplicates ask for what was matched before.
             models.Index(
                 fields=["bank_account_id", "end_to_end", "amount_minor"],
-                condition=~models.Q(end_to_end=""), name="reconciliation_expected_ref",
+                condition=~models.Q(end_to_end=""),
+                name="reconciliation_expected_ref",
             ),
             models.Index(
-                fields=["payment_id"], condition=models.Q(payment_id__isnull=False),
+                fields=["payment_id"],
+                condition=models.Q(payment_id__isnull=False),
                 name="reconciliation_of_payment",
             ),
         ]
@@ -152,7 +155,8 @@ class Match(TenantModel):
         indexes = [
             # What still has to reach payments and books.
             models.Index(
-                fields=["bank_account", "id"], condition=models.Q(state=MatchState.MADE.value),
+                fields=["bank_account", "id"],
+                condition=models.Q(state=MatchState.MADE.value),
                 name="reconciliation_to_apply",
             ),
             models.Index(fields=["bank_account", "day"], name="reconciliation_match_day"),

@@ -177,14 +177,16 @@ class StatementLine(TenantModel):
         indexes = [
             # What a run looks at: open lines only, however long the history.
             models.Index(
-                fields=["bank_account", "end_to_end"], condition=models.Q(state=LineState.OPEN.value),
+                fields=["bank_account", "end_to_end"],
+                condition=models.Q(state=LineState.OPEN.value),
                 name="reconciliation_open_lines",
             ),
             models.Index(fields=["statement", "position", "part"], name="reconciliation_in_statement"),
             models.Index(fields=["bank_account", "booking_date"], name="reconciliation_line_day"),
             # "Has this reference been booked before?"
             models.Index(
-                fields=["bank_account", "end_to_end", "amount_minor"], condition=~models.Q(end_to_end=""),
+                fields=["bank_account", "end_to_end", "amount_minor"],
+                condition=~models.Q(end_to_end=""),
                 name="reconciliation_line_ref",
             ),
         ]

@@ -55,7 +55,9 @@ def transfer(merchant, **changes):
 
 
 def payout(merchant, **changes):
-    return transfer(merchant, **{"type": "payout", "destination_account_id": None, "creditor": PAYOUT, **changes})
+    return transfer(
+        merchant, **{"type": "payout", "destination_account_id": None, "creditor": PAYOUT, **changes}
+    )
 
 
 class TestAnOrder:

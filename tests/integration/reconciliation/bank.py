@@ -59,14 +59,24 @@ class TestBank:
         amount = Money(minor, "EUR")
         refs = References(end_to_end=end_to_end or "NOTPROVIDED", acct_svcr=reference)
         detail = EntryDetail(
-            amount=amount, refs=refs, counterparty_name=name, counterparty_iban=iban,
-            remittance_unstructured=remittance, return_reason=return_reason,
+            amount=amount,
+            refs=refs,
+            counterparty_name=name,
+            counterparty_iban=iban,
+            remittance_unstructured=remittance,
+            return_reason=return_reason,
         )
         self.pending.append(
             StatementEntry(
-                position=position, amount=amount, status="BOOK", booking_date=DAY, value_date=DAY,
-                refs=References(acct_svcr=reference), bank_code=BankCode("PMNT", "RCDT", "ESCT"),
-                return_reason=return_reason, details=(detail,),
+                position=position,
+                amount=amount,
+                status="BOOK",
+                booking_date=DAY,
+                value_date=DAY,
+                refs=References(acct_svcr=reference),
+                bank_code=BankCode("PMNT", "RCDT", "ESCT"),
+                return_reason=return_reason,
+                details=(detail,),
             )
         )
 
@@ -76,10 +86,18 @@ class TestBank:
         opening = self.balance_minor
         self.balance_minor += sum(entry.amount.minor for entry in self.pending)
         statement = Statement(
-            id=f"{self.iban[-8:]}-{self.number}", kind="statement", account=self.iban, iban=self.iban,
-            currency="EUR", sequence=str(self.number), created_at=AT, from_date=DAY, to_date=DAY,
+            id=f"{self.iban[-8:]}-{self.number}",
+            kind="statement",
+            account=self.iban,
+            iban=self.iban,
+            currency="EUR",
+            sequence=str(self.number),
+            created_at=AT,
+            from_date=DAY,
+            to_date=DAY,
             balances=(
-                Balance("OPBD", Money(opening, "EUR"), DAY), Balance("CLBD", Money(self.balance_minor, "EUR"), DAY),
+                Balance("OPBD", Money(opening, "EUR"), DAY),
+                Balance("CLBD", Money(self.balance_minor, "EUR"), DAY),
             ),
             entries=tuple(self.pending),
         )
@@ -156,7 +174,9 @@ def open_bank():
         count = SettlementAccount.objects.count()
     iban = lithuanian_iban(7_000_000 + count)
     answer = factories.do(
-        payments.AddSettlementAccount(None, operator_id, iban, "EUR", "Test Operator", "Test Bank", "AGBLLT2XXXX")
+        payments.AddSettlementAccount(
+            None, operator_id, iban, "EUR", "Test Operator", "Test Bank", "AGBLLT2XXXX"
+        )
     )
     forget_routes()
     return TestBank(operator_id, iban, parse_public_id("sta", answer["id"]))
@@ -179,14 +199,20 @@ class TestMerchant:
         """Order a payout and hand its file to the bank; give the payment."""
         answer = factories.do(
             factories.PayoutFactory(
-                organisation_id=self.organisation_id, account_id=self.inner.accounts[0], amount=Money(minor, "EUR")
+                organisation_id=self.organisation_id,
+                account_id=self.inner.accounts[0],
+                amount=Money(minor, "EUR"),
             ),
             at=AT,
         )
         with TemporaryDirectory() as folder:
             list(
                 payments.export_batches(
-                    rail="sepa_ct", execution_date=DAY + timedelta(days=0), folder=Path(folder), actor=ACTOR, at=AT
+                    rail="sepa_ct",
+                    execution_date=DAY + timedelta(days=0),
+                    folder=Path(folder),
+                    actor=ACTOR,
+                    at=AT,
                 )
             )
         return self.payment(parse_public_id("pay", answer["id"]))

@@ -47,7 +47,9 @@ class TestCloseDay:
 
     def test_is_refused_without_a_proof(self, bank, merchant):
         bank.books(12_345, remittance=merchant.account)
-        data = bank.statement().replace(b">123.45</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt>", b">999.45</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt>")
+        data = bank.statement().replace(
+            b">123.45</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt>", b">999.45</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt>"
+        )
         from apps.reconciliation import public as reconciliation
         from tests.integration.reconciliation.conftest import ACTOR
 
@@ -167,5 +169,9 @@ class TestCashPosition:
         with tenancy.scope(tenancy.PLATFORM):
             position = cash_position(bank.account, DAY)
 
-        assert (position.closing_minor, position.books_minor, position.open_lines_minor) == (13_122, 12_345, 777)
+        assert (position.closing_minor, position.books_minor, position.open_lines_minor) == (
+            13_122,
+            12_345,
+            777,
+        )
         assert position.drift_minor == 0

@@ -45,7 +45,12 @@ class TestFile:
         currencies = {row.currency for row in rows}
         if "sum" in said[0] and len(currencies) == 1:
             total = sum(Decimal(one["sum"]) for one in said)
-            assert Decimal(Money(sum(r.credit_minor - r.debit_minor for r in rows), currencies.pop()).decimal_text()) == total
+            assert (
+                Decimal(
+                    Money(sum(r.credit_minor - r.debit_minor for r in rows), currencies.pop()).decimal_text()
+                )
+                == total
+            )
         if not any(row.known_count for row in rows):
             assert kept == sum(row.credit_minor - row.debit_minor for row in rows)
 

@@ -135,5 +135,6 @@ class TestInvalidSample:
 def everything(organisation_id):
     with tenancy.scope(organisation_id):
         return tuple(
-            list(model.objects.order_by("id").values_list()) for model in (StatementFile, Statement, StatementLine)
+            list(model.objects.order_by("id").values_list())
+            for model in (StatementFile, Statement, StatementLine)
         )

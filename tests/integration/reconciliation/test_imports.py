@@ -26,16 +26,29 @@ FIRST = date(2026, 11, 2)
 
 def entry(position, minor, day, *, reference="", info=""):
     return StatementEntry(
-        position=position, amount=Money(minor, "EUR"), status="BOOK", booking_date=day, value_date=day,
-        refs=References(acct_svcr=reference), info=info,
+        position=position,
+        amount=Money(minor, "EUR"),
+        status="BOOK",
+        booking_date=day,
+        value_date=day,
+        refs=References(acct_svcr=reference),
+        info=info,
     )
 
 
 def statement(number, entries, *, opening, start=FIRST, end=None):
     end = end or start
     return Statement(
-        id=f"S{number}", kind="statement", account=IBAN, iban=IBAN, currency="EUR", sequence=str(number),
-        created_at=AT, from_date=start, to_date=end, entries=tuple(entries),
+        id=f"S{number}",
+        kind="statement",
+        account=IBAN,
+        iban=IBAN,
+        currency="EUR",
+        sequence=str(number),
+        created_at=AT,
+        from_date=start,
+        to_date=end,
+        entries=tuple(entries),
         balances=(
             Balance("OPBD", Money(opening, "EUR"), start),
             Balance("CLBD", Money(opening + sum(one.amount.minor for one in entries), "EUR"), end),
@@ -64,7 +77,14 @@ def kept(organisation_id):
     def look():
         with tenancy.scope(organisation_id):
             lines = StatementLine.objects.order_by("id").values_list(
-                "id", "statement_id", "position", "part", "amount_minor", "booking_date", "fingerprint", "state"
+                "id",
+                "statement_id",
+                "position",
+                "part",
+                "amount_minor",
+                "booking_date",
+                "fingerprint",
+                "state",
             )
             return list(lines)
 
@@ -73,7 +93,13 @@ def kept(organisation_id):
 
 class TestIdenticalLines:
     def test_both_survive_within_one_statement(self, take_in, kept):
-        take_in(written(statement(1, [entry(1, -500, FIRST, info="fee"), entry(2, -500, FIRST, info="fee")], opening=1000)))
+        take_in(
+            written(
+                statement(
+                    1, [entry(1, -500, FIRST, info="fee"), entry(2, -500, FIRST, info="fee")], opening=1000
+                )
+            )
+        )
 
         assert [row[4] for row in kept()] == [-500, -500]
 
@@ -89,8 +115,15 @@ class TestIdenticalLines:
         take_in(written(statement(1, entries, opening=0, end=days[1])))
 
         answer = take_in(
-            written(statement(2, [replace(entries[1], position=1), entry(2, 300, days[2], reference="C")],
-                              opening=100, start=days[1], end=days[2]))
+            written(
+                statement(
+                    2,
+                    [replace(entries[1], position=1), entry(2, 300, days[2], reference="C")],
+                    opening=100,
+                    start=days[1],
+                    end=days[2],
+                )
+            )
         )
 
         assert sorted(row[4] for row in kept()) == [100, 200, 300]
@@ -126,8 +159,13 @@ def _a_month():
     for number in range(1, 13):
         start = FIRST + timedelta(days=number)
         entries = [
-            entry(position, position * 100 if position % 2 else -50, start,
-                  reference=f"R{number}-{position}" if position != 3 else "", info="monthly fee")
+            entry(
+                position,
+                position * 100 if position % 2 else -50,
+                start,
+                reference=f"R{number}-{position}" if position != 3 else "",
+                info="monthly fee",
+            )
             for position in range(1, 6)
         ]
         files.append(written(statement(number, entries, opening=balance, start=start)))
@@ -148,11 +186,20 @@ def _digest_of_import(organisation_id, files):
 
     execute(AddBankAccount(organisation_id, number=IBAN, currency="EUR"), actor=ACTOR, key=None, at=AT)
     for data in files:
-        reconciliation.import_statement(data, file_name="a", actor=ACTOR, at=AT, organisation_id=organisation_id)
+        reconciliation.import_statement(
+            data, file_name="a", actor=ACTOR, at=AT, organisation_id=organisation_id
+        )
     with tenancy.scope(organisation_id):
         lines = StatementLine.objects.select_related("statement").order_by("fingerprint", "part")
         rows = [
-            [line.fingerprint, line.part, line.amount_minor, str(line.booking_date), line.state, line.position]
+            [
+                line.fingerprint,
+                line.part,
+                line.amount_minor,
+                str(line.booking_date),
+                line.state,
+                line.position,
+            ]
             for line in lines
         ]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
@@ -161,14 +208,23 @@ def _digest_of_import(organisation_id, files):
 class TestChain:
     def test_a_missing_statement_and_a_wrong_opening_are_named(self, take_in, organisation_id):
         take_in(written(statement(1, [entry(1, 100, FIRST)], opening=0)))
-        take_in(written(statement(3, [entry(1, 100, FIRST + timedelta(days=2))], opening=150,
-                                  start=FIRST + timedelta(days=2))))
+        take_in(
+            written(
+                statement(
+                    3,
+                    [entry(1, 100, FIRST + timedelta(days=2))],
+                    opening=150,
+                    start=FIRST + timedelta(days=2),
+                )
+            )
+        )
 
         with tenancy.scope(organisation_id):
             problems = chain_problems(BankAccount.objects.get(number=IBAN))
 
         assert [(one.kind, one.expected, one.found) for one in problems] == [
-            ("gap", "2", "3"), ("opening_differs", "100", "150"),
+            ("gap", "2", "3"),
+            ("opening_differs", "100", "150"),
         ]
 
 
@@ -185,7 +241,9 @@ class TestRefusals:
 
     def test_one_foreign_account_keeps_the_whole_file_out(self, take_in, kept):
         ours = statement(1, [entry(1, 100, FIRST)], opening=0)
-        foreign = replace(statement(2, [], opening=0), account="DE89370400440532013000", iban="DE89370400440532013000")
+        foreign = replace(
+            statement(2, [], opening=0), account="DE89370400440532013000", iban="DE89370400440532013000"
+        )
 
         with pytest.raises(Refusal) as caught:
             take_in(written(ours, foreign))
@@ -206,7 +264,7 @@ class TestRefusals:
         [
             lambda data: data[: len(data) // 2],
             lambda data: data.replace(b"<?xml", b'<!DOCTYPE x [<!ENTITY a "b">]><?xml', 1),
-            lambda data: data.replace(b'?>', b'?><!DOCTYPE lolz [<!ENTITY lol "lol">]>', 1),
+            lambda data: data.replace(b"?>", b'?><!DOCTYPE lolz [<!ENTITY lol "lol">]>', 1),
             lambda data: data.replace(b">1.00<", b">1.001<"),
             lambda data: data.replace(b">1.00<", b">1e2<"),
             lambda data: data.decode().encode("utf-16"),
@@ -214,7 +272,17 @@ class TestRefusals:
             lambda data: b"",
             lambda data: b"PK\x03\x04 not a statement",
         ],
-        ids=["truncated", "doctype first", "entities", "decimals", "exponent", "utf-16", "nul", "empty", "zip"],
+        ids=[
+            "truncated",
+            "doctype first",
+            "entities",
+            "decimals",
+            "exponent",
+            "utf-16",
+            "nul",
+            "empty",
+            "zip",
+        ],
     )
     def test_a_broken_or_hostile_file_is_refused_with_a_reason(self, take_in, kept, spoil):
         data = spoil(written(statement(1, [entry(1, 100, FIRST)], opening=0)))
@@ -224,7 +292,9 @@ class TestRefusals:
 
         assert caught.value.code and kept() == []
 
-    def test_a_file_larger_than_any_statement_is_refused_and_leaves_nothing(self, tmp_path, organisation_id, kept):
+    def test_a_file_larger_than_any_statement_is_refused_and_leaves_nothing(
+        self, tmp_path, organisation_id, kept
+    ):
         from django.conf import settings
 
         path = tmp_path / "huge.xml"
@@ -269,7 +339,12 @@ class TestCommandLine:
 
         with pytest.raises(SystemExit) as caught:
             call_command(
-                "import_statement", bad, good, "--organisation", public_id("org", organisation.id), "--json",
+                "import_statement",
+                bad,
+                good,
+                "--organisation",
+                public_id("org", organisation.id),
+                "--json",
                 stdout=out,
             )
 
@@ -287,7 +362,12 @@ class TestCommandLine:
         out = StringIO()
 
         call_command(
-            "import_statement", path, "--organisation", public_id("org", organisation.id), "--dry-run", "--json",
+            "import_statement",
+            path,
+            "--organisation",
+            public_id("org", organisation.id),
+            "--dry-run",
+            "--json",
             stdout=out,
         )
 

@@ -44,15 +44,23 @@ class Month:
             self.bank.charge(self.ours.iban, Money(1_250, "EUR"), text="Account fee")
         if day.day % 9 == 0:
             self.odd += 1
-            self.bank.receive(self.ours.iban, Money(700 + self.odd, "EUR"), name="Nobody",
-                              from_iban="DE02120300000000202051", remittance="a surprise")
+            self.bank.receive(
+                self.ours.iban,
+                Money(700 + self.odd, "EUR"),
+                name="Nobody",
+                from_iban="DE02120300000000202051",
+                remittance="a surprise",
+            )
         self._close_the_day(day)
 
     def _receive(self, day):
         for _ in range(self.dice.randint(1, 4)):
             self.bank.receive(
-                self.ours.iban, Money(self.dice.randint(50_000, 90_000), "EUR"), name="Ada Example",
-                from_iban="DE02120300000000202051", remittance=f"{self.merchant.account} invoice",
+                self.ours.iban,
+                Money(self.dice.randint(50_000, 90_000), "EUR"),
+                name="Ada Example",
+                from_iban="DE02120300000000202051",
+                remittance=f"{self.merchant.account} invoice",
             )
 
     def _pay_out(self, day):
@@ -60,8 +68,10 @@ class Month:
             fault = self.dice.choice(["", "", "", " simulate:reject AC04", " simulate:return AC01"])
             factories.do(
                 factories.PayoutFactory(
-                    organisation_id=self.merchant.organisation_id, account_id=self.merchant.inner.accounts[0],
-                    amount=Money(self.dice.randint(1_000, 9_000), "EUR"), remittance=f"Invoice{fault}",
+                    organisation_id=self.merchant.organisation_id,
+                    account_id=self.merchant.inner.accounts[0],
+                    amount=Money(self.dice.randint(1_000, 9_000), "EUR"),
+                    remittance=f"Invoice{fault}",
                 ),
                 at=at(day, 10),
             )
@@ -69,7 +79,9 @@ class Month:
             for batch in payments.export_batches(
                 rail="sepa_ct", execution_date=day, folder=Path(folder), actor=ACTOR, at=at(day, 11)
             ):
-                answer = self.bank.take_payments((Path(folder) / batch["file_name"]).read_bytes(), at=at(day, 12))
+                answer = self.bank.take_payments(
+                    (Path(folder) / batch["file_name"]).read_bytes(), at=at(day, 12)
+                )
                 payments.import_status_file(answer, file_name="pain.002.xml", actor=ACTOR, at=at(day, 13))
 
     def _close_the_day(self, day):
@@ -77,7 +89,9 @@ class Month:
             data = self.bank.statement(self.ours.iban, day=day, at=at(day, 18))
             for _twice in range(2):  # the bank sends it again, and nothing comes of it
                 reconciliation.import_statement(data, file_name="camt.053.xml", actor=ACTOR, at=at(day, 18))
-        (run,) = reconciliation.reconcile_accounts(as_of=day, actor=ACTOR, at=at(day, 19), accounts=[self.ours.account])
+        (run,) = reconciliation.reconcile_accounts(
+            as_of=day, actor=ACTOR, at=at(day, 19), accounts=[self.ours.account]
+        )
         assert run["refused"] == []
 
 
@@ -96,8 +110,11 @@ def test_cash_is_the_banks_cash_every_day_and_every_difference_is_a_named_break(
         breaks = list(open_breaks(bank_account_id=bank.account_id))
         open_lines = StatementLine.objects.filter(bank_account_id=bank.account_id, state="open")
         left = sum(line.amount_minor for line in open_lines)
-        states = set(payments.payments(kinds=["payout"]).filter(organisation_id=merchant.organisation_id)
-                     .values_list("state", flat=True))
+        states = set(
+            payments.payments(kinds=["payout"])
+            .filter(organisation_id=merchant.organisation_id)
+            .values_list("state", flat=True)
+        )
         books = ledger.check()
     assert {row.reason for row in breaks} == {"unexplained"}
     assert {row.line_id for row in breaks} == {line.id for line in open_lines}

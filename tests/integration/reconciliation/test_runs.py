@@ -156,7 +156,10 @@ class TestResolutions:
         def accept(payment):
             bank.do(
                 AcceptWithinTolerance(
-                    bank.operator_id, bank.account_id, (lines[payment.id],), (bank.expectation_of(payment).id,)
+                    bank.operator_id,
+                    bank.account_id,
+                    (lines[payment.id],),
+                    (bank.expectation_of(payment).id,),
                 )
             )
 
@@ -175,7 +178,9 @@ class TestResolutions:
 
         outcome = bank.do(WriteOffBreak(bank.operator_id, row.id, reason="too small to chase"))
         waiting = bank.only_break()
-        bank.do(WriteOffBreak(bank.operator_id, row.id, reason="too small to chase"), approved_by="staff:second")
+        bank.do(
+            WriteOffBreak(bank.operator_id, row.id, reason="too small to chase"), approved_by="staff:second"
+        )
 
         assert outcome.status == "pending_approval" and waiting.state == "open"
         assert bank.open_breaks() == []

@@ -29,9 +29,13 @@ def collected(bank, merchant):
     for minor in (10_000, 5_000):
         reference = f"ord_{uuid.uuid4().hex}"
         event = factories.PayinEventFactory(
-            organisation_id=merchant.organisation_id, account_id=merchant.inner.accounts[0], amount=Money(minor, "EUR")
+            organisation_id=merchant.organisation_id,
+            account_id=merchant.inner.accounts[0],
+            amount=Money(minor, "EUR"),
         )
-        event.payload.update(id=reference, amount={"amount": Money(minor, "EUR").decimal_text(), "currency": "EUR"})
+        event.payload.update(
+            id=reference, amount={"amount": Money(minor, "EUR").decimal_text(), "currency": "EUR"}
+        )
         factories.do(event)
         references.append(reference)
     bank.reconcile_now()
@@ -41,8 +45,15 @@ def collected(bank, merchant):
 def import_it(bank, path, **options):
     out = StringIO()
     call_command(
-        "import_settlement", path, "--provider", "bezant_sandbox", "--account",
-        public_id("ban", bank.account_id), "--json", stdout=out, **options,
+        "import_settlement",
+        path,
+        "--provider",
+        "bezant_sandbox",
+        "--account",
+        public_id("ban", bank.account_id),
+        "--json",
+        stdout=out,
+        **options,
     )
     return json.loads(out.getvalue())
 
@@ -51,7 +62,9 @@ class TestNetSettlement:
     def test_is_matched_as_gross_less_fees_and_leaves_nothing_open(self, bank, merchant, collected, tmp_path):
         first, second = collected
         path = report(
-            tmp_path, f"PO-1,payment,{first},100.00,EUR,2026-11-24", f"PO-1,payment,{second},50.00,EUR,2026-11-24",
+            tmp_path,
+            f"PO-1,payment,{first},100.00,EUR,2026-11-24",
+            f"PO-1,payment,{second},50.00,EUR,2026-11-24",
             "PO-1,fee,F1,2.50,EUR,2026-11-24",
         )
 
@@ -65,13 +78,17 @@ class TestNetSettlement:
         assert merchant.balance() == 15_000
 
     def test_a_net_amount_that_is_not_the_sum_is_a_break(self, bank, merchant, collected, tmp_path):
-        path = report(tmp_path, f"PO-2,payment,{collected[0]},100.00,EUR,2026-11-24", "PO-2,fee,F1,2.50,EUR,2026-11-24")
+        path = report(
+            tmp_path, f"PO-2,payment,{collected[0]},100.00,EUR,2026-11-24", "PO-2,fee,F1,2.50,EUR,2026-11-24"
+        )
         import_it(bank, path)
         bank.books(9_700, end_to_end="PO-2")
 
         assert bank.reconcile()["breaks"] == {"unexplained": 1}
 
-    def test_an_amount_that_differs_from_its_payment_fails_the_import(self, bank, merchant, collected, tmp_path):
+    def test_an_amount_that_differs_from_its_payment_fails_the_import(
+        self, bank, merchant, collected, tmp_path
+    ):
         with pytest.raises(SystemExit) as caught:
             import_it(bank, report(tmp_path, f"PO-3,payment,{collected[0]},100.01,EUR,2026-11-24"))
 
@@ -91,11 +108,16 @@ class TestReport:
     @pytest.mark.parametrize(
         ("row", "line"),
         [
-            ("G,payment,R,1.001,EUR,2026-11-24", 2), ("G,payment,R,1e2,EUR,2026-11-24", 2),
-            ("G,payment,R,1.00,XXY,2026-11-24", 2), ("G,bribe,R,1.00,EUR,2026-11-24", 2),
-            ("G,payment,,1.00,EUR,2026-11-24", 2), ("G,payment,R,1.00,EUR,yesterday", 2),
-            ("G,payment,R,1.00,EUR", 2), ("G,payment,R,1.00,EUR,2026-11-24,more", 2),
-            ("G,fee,R,1.00,EUR,2026-11-24\nG,fee,R,1.00,EUR,2026-11-24", 3), (f"G,fee,{'x' * 999},1.00,EUR,2026-11-24", 2),
+            ("G,payment,R,1.001,EUR,2026-11-24", 2),
+            ("G,payment,R,1e2,EUR,2026-11-24", 2),
+            ("G,payment,R,1.00,XXY,2026-11-24", 2),
+            ("G,bribe,R,1.00,EUR,2026-11-24", 2),
+            ("G,payment,,1.00,EUR,2026-11-24", 2),
+            ("G,payment,R,1.00,EUR,yesterday", 2),
+            ("G,payment,R,1.00,EUR", 2),
+            ("G,payment,R,1.00,EUR,2026-11-24,more", 2),
+            ("G,fee,R,1.00,EUR,2026-11-24\nG,fee,R,1.00,EUR,2026-11-24", 3),
+            (f"G,fee,{'x' * 999},1.00,EUR,2026-11-24", 2),
         ],
     )
     def test_that_is_wrong_is_refused_with_its_line(self, row, line):
@@ -120,7 +142,9 @@ class TestBulk:
         keys = {row.difference_minor: public_id("brk", row.id) for row in bank.open_breaks()}
         path = tmp_path / "breaks.csv"
 
-        path.write_text(f"break,action,value\n{keys[5_000]},suspense,\n{public_id('brk', uuid.UUID(int=5))},charge,\n")
+        path.write_text(
+            f"break,action,value\n{keys[5_000]},suspense,\n{public_id('brk', uuid.UUID(int=5))},charge,\n"
+        )
         with pytest.raises(SystemExit):
             call_command("resolve_breaks", path, stdout=StringIO())
         untouched = len(bank.open_breaks())
@@ -131,7 +155,15 @@ class TestBulk:
         assert untouched == 2 and bank.open_breaks() == []
         assert bank.cash() == bank.closing()
 
-    @pytest.mark.parametrize("text", ["", "break,action\n1,2\n", "break,action,value\nbrk_x,suspense,\n", "break,action,value\nx,explode,\n"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "break,action\n1,2\n",
+            "break,action,value\nbrk_x,suspense,\n",
+            "break,action,value\nx,explode,\n",
+        ],
+    )
     def test_a_file_that_is_wrong_is_refused(self, bank, tmp_path, text):
         path = tmp_path / "breaks.csv"
         path.write_text(text)

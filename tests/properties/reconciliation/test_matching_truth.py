@@ -16,7 +16,9 @@ class TestMatching:
         assert result["planted_breaks"] >= 50
 
     def test_gives_the_same_in_any_order(self, db, seed):
-        results = {measure(lines=400, seed=seed, noise=0.1, order=order)["result_sha256"] for order in range(4)}
+        results = {
+            measure(lines=400, seed=seed, noise=0.1, order=order)["result_sha256"] for order in range(4)
+        }
 
         assert len(results) == 1
 
@@ -30,4 +32,6 @@ def test_a_world_of_breaks_alone_has_no_match(db):
 def test_nothing_is_left_behind(db, owner_sql):
     measure(lines=50, seed=9, noise=0.03)
 
-    assert owner_sql("SELECT count(*) FROM reconciliation_bankaccount WHERE number = 'BENCHACCOUNT'") == [(0,)]
+    assert owner_sql("SELECT count(*) FROM reconciliation_bankaccount WHERE number = 'BENCHACCOUNT'") == [
+        (0,)
+    ]

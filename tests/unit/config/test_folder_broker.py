@@ -12,7 +12,9 @@ from config import folder_broker
 def channel(tmp_path):
     folder_broker.use_for_folders()
     options = {
-        "data_folder_in": str(tmp_path), "data_folder_out": str(tmp_path), "control_folder": str(tmp_path / "control"),
+        "data_folder_in": str(tmp_path),
+        "data_folder_out": str(tmp_path),
+        "control_folder": str(tmp_path / "control"),
     }
     with Connection("filesystem://", transport_options=options) as connection:
         yield connection.channel()

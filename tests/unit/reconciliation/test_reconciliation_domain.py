@@ -83,7 +83,8 @@ class TestChain:
 
     def test_numbers_begin_again_each_year(self):
         links = [
-            Link("a", "a", date(2025, 12, 31), "250", 0, 10), Link("b", "b", date(2026, 1, 2), "1", 10, 20),
+            Link("a", "a", date(2025, 12, 31), "250", 0, 10),
+            Link("b", "b", date(2026, 1, 2), "1", 10, 20),
         ]
 
         assert check_chain(links) == []
@@ -109,6 +110,8 @@ class TestCompare:
         assert changes.kept == [stored[2]]
 
 
-@pytest.mark.parametrize(("days", "bucket"), [(0, "0-1"), (1, "0-1"), (2, "2-3"), (7, "4-7"), (30, "8-30"), (31, "30+")])
+@pytest.mark.parametrize(
+    ("days", "bucket"), [(0, "0-1"), (1, "0-1"), (2, "2-3"), (7, "4-7"), (30, "8-30"), (31, "30+")]
+)
 def test_age_has_a_name(days, bucket):
     assert age_bucket(days) == bucket

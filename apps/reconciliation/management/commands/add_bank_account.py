@@ -29,8 +29,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Add it, or change how a known one is read."""
         command = AddBankAccount(
-            acting_organisation(options["organisation"]), number=options["iban"],
-            currency=options["currency"].upper(), name=options["name"], lenient=options["lenient"],
+            acting_organisation(options["organisation"]),
+            number=options["iban"],
+            currency=options["currency"].upper(),
+            name=options["name"],
+            lenient=options["lenient"],
         )
         try:
             outcome = execute(command, actor=cli_actor(), key=None, at=clock.database_now())

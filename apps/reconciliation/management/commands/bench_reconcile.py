@@ -33,8 +33,10 @@ class Command(BaseCommand):
         if not 1 <= options["lines"] <= LINES_MAX or not 0 <= options["noise"] <= 1:
             raise CommandError(f"from 1 to {LINES_MAX} lines, with a noise between 0 and 1")
         result = measure(lines=options["lines"], seed=options["seed"], noise=options["noise"])
-        ok = not result["false_matches"] and not result["wrong_reasons"] and (
-            result["recall"] >= options["recall_min"]
+        ok = (
+            not result["false_matches"]
+            and not result["wrong_reasons"]
+            and (result["recall"] >= options["recall_min"])
         )
         if options["json"]:
             self.stdout.write(json.dumps({"ok": ok, **result}, indent=2))

@@ -26,7 +26,9 @@ class Command(BaseCommand):
         """Take the account, the day, and where a report goes."""
         parser.add_argument("--account", required=True, help="an IBAN or ban_…")
         parser.add_argument("--day", type=day, required=True)
-        parser.add_argument("--accept-breaks", action="store_true", help="close although breaks are open; they are listed")
+        parser.add_argument(
+            "--accept-breaks", action="store_true", help="close although breaks are open; they are listed"
+        )
         parser.add_argument("--report", type=Path, default=None, help="write the evidence as an HTML page")
         parser.add_argument("--dry-run", action="store_true")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -37,13 +39,16 @@ class Command(BaseCommand):
         if len(accounts) != 1:
             raise CommandError("that number has accounts in several currencies; name one by its ban_…")
         command = CloseDay(
-            accounts[0].organisation_id, bank_account_id=accounts[0].id, day=options["day"],
+            accounts[0].organisation_id,
+            bank_account_id=accounts[0].id,
+            day=options["day"],
             accept_breaks=options["accept_breaks"],
         )
         at = clock.database_now()
         try:
             answer = (
-                preview(command, actor=cli_actor(), at=at) if options["dry_run"]
+                preview(command, actor=cli_actor(), at=at)
+                if options["dry_run"]
                 else execute(command, actor=cli_actor(), key=None, at=at).answer
             )
         except Refusal as refusal:
@@ -57,7 +62,9 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"ok": True, **answer}, indent=2))
         else:
             verb = "would be closed" if options["dry_run"] else "closed"
-            self.stdout.write(f"{accounts[0]} {options['day']} {verb}, version {answer['version']}, {answer['sha256']}")
+            self.stdout.write(
+                f"{accounts[0]} {options['day']} {verb}, version {answer['version']}, {answer['sha256']}"
+            )
 
     def _refused(self, refusal: Refusal, *, as_json: bool) -> None:
         if as_json:

@@ -21,7 +21,7 @@ from apps.reconciliation.preview import preview
 
 class Command(BaseCommand):
     help = (
-        "Expect what a processor says it settles. The map is JSON: {\"columns\": {group, kind, reference, amount, "
+        'Expect what a processor says it settles. The map is JSON: {"columns": {group, kind, reference, amount, '
         "currency, date: the CSV's column}, \"kinds\": {the CSV's word: payment, fee, refund or dispute}}. Exits "
         "with 1 if the report is refused or an amount differs from its payment."
     )
@@ -46,22 +46,28 @@ class Command(BaseCommand):
                 options["path"].read_bytes(), columns=mapping["columns"], kinds=mapping["kinds"]
             )
             command = ImportSettlement(
-                None, options["provider"], accounts[0].id,
+                None,
+                options["provider"],
+                accounts[0].id,
                 tuple(SettledItem(r.group, r.kind, r.reference, r.amount, r.day) for r in rows),
             )
             at = clock.database_now()
             answer = (
-                preview(command, actor=cli_actor(), at=at) if options["dry_run"]
+                preview(command, actor=cli_actor(), at=at)
+                if options["dry_run"]
                 else execute(command, actor=cli_actor(), key=None, at=at).answer
             )
         except OSError as error:
             raise CommandError(f"{options['path'].name}: {error.strerror}") from None
         except Refusal as refusal:
             result = {"ok": False, "code": refusal.code, "message": refusal.title, **refusal.facts}
-            self.stdout.write(json.dumps(result) if options["json"] else f"{options['path'].name}: refused ({refusal})")
+            self.stdout.write(
+                json.dumps(result) if options["json"] else f"{options['path'].name}: refused ({refusal})"
+            )
             sys.exit(1)
         self.stdout.write(
-            json.dumps({"ok": not answer["differ"], **answer}) if options["json"]
+            json.dumps({"ok": not answer["differ"], **answer})
+            if options["json"]
             else ", ".join(f"{count} {name}" for name, count in answer.items())
         )
         if answer["differ"]:

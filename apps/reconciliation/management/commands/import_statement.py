@@ -38,9 +38,7 @@ class Command(BaseCommand):
         if len(options["paths"]) > FILES_MAX:
             raise CommandError(f"at most {FILES_MAX} files at a time")
         organisation_id = acting_organisation(options["organisation"])
-        results = [
-            self._one(path, organisation_id, options) for path in options["paths"]
-        ]
+        results = [self._one(path, organisation_id, options) for path in options["paths"]]
         refused = sum(1 for result in results if result["result"] == "refused")
         if options["json"]:
             self.stdout.write(json.dumps({"ok": not refused, "files": results}, indent=2))
@@ -52,8 +50,11 @@ class Command(BaseCommand):
     def _one(self, path: Path, organisation_id: Any, options: dict[str, Any]) -> dict[str, Any]:
         try:
             answer = import_file(
-                path, organisation_id=organisation_id, lenient=options["lenient"],
-                dry_run=options["dry_run"], at=clock.database_now(),
+                path,
+                organisation_id=organisation_id,
+                lenient=options["lenient"],
+                dry_run=options["dry_run"],
+                at=clock.database_now(),
             )
         except FormatError as error:
             place = {"line": error.line, "place": error.place}

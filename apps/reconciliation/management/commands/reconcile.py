@@ -19,7 +19,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take the account and the day."""
-        parser.add_argument("--account", default="", help="an IBAN or ban_…; every settlement account if left out")
+        parser.add_argument(
+            "--account", default="", help="an IBAN or ban_…; every settlement account if left out"
+        )
         parser.add_argument("--as-of", type=day, default=None, help="the day, today if left out")
         parser.add_argument("--dry-run", action="store_true", help="say what would happen, change nothing")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -31,7 +33,10 @@ class Command(BaseCommand):
         if as_of > at.date():
             raise CommandError(f"{as_of} has not come yet")
         runs = reconcile_accounts(
-            as_of=as_of, actor=cli_actor(), at=at, dry_run=options["dry_run"],
+            as_of=as_of,
+            actor=cli_actor(),
+            at=at,
+            dry_run=options["dry_run"],
             accounts=bank_accounts(options["account"]) if options["account"] else None,
             progress=progress_bar(sys.stderr),
         )

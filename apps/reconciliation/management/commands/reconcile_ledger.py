@@ -25,7 +25,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take the account and the day."""
-        parser.add_argument("--account", default="", help="an IBAN or ban_…; every settlement account if left out")
+        parser.add_argument(
+            "--account", default="", help="an IBAN or ban_…; every settlement account if left out"
+        )
         parser.add_argument("--as-of", type=day, default=None)
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -40,7 +42,9 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps({"ok": ok, "books_ok": books.ok, "accounts": rows}, indent=2))
         else:
-            self.stdout.write("balances are the sum of their postings" if books.ok else "THE BOOKS DO NOT FOLD")
+            self.stdout.write(
+                "balances are the sum of their postings" if books.ok else "THE BOOKS DO NOT FOLD"
+            )
             for row in rows:
                 self.stdout.write(
                     f"{row['account']} {row['currency']} {row['day']}: bank {row['closing']}, books {row['books']}, "
@@ -53,14 +57,20 @@ class Command(BaseCommand):
     def _row(self, position: queries.CashPosition) -> dict[str, Any]:
         currency = position.account.currency
         amounts = {
-            "closing": position.closing_minor, "books": position.books_minor, "drift": position.drift_minor,
-            "open_lines": position.open_lines_minor, "suspense": position.suspense_minor,
-            "clearing_out": position.clearing_out_minor, "clearing_in": position.clearing_in_minor,
+            "closing": position.closing_minor,
+            "books": position.books_minor,
+            "drift": position.drift_minor,
+            "open_lines": position.open_lines_minor,
+            "suspense": position.suspense_minor,
+            "clearing_out": position.clearing_out_minor,
+            "clearing_in": position.clearing_in_minor,
             "receivable": position.receivable_minor,
         }
         return {
-            "account": position.account.number, "currency": currency,
-            "day": position.day.isoformat() if position.day else None, "drift_minor": position.drift_minor,
+            "account": position.account.number,
+            "currency": currency,
+            "day": position.day.isoformat() if position.day else None,
+            "drift_minor": position.drift_minor,
             **{
                 name: None if minor is None else Money(minor, currency).decimal_text()
                 for name, minor in amounts.items()

@@ -36,8 +36,12 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"{report['waiting_count']} collected and not due yet")
             for one in report["overdue"]:
-                self.stdout.write(f"{one['payment']} overdue since {one['due']}: {one['amount']} {one['currency']}")
+                self.stdout.write(
+                    f"{one['payment']} overdue since {one['due']}: {one['amount']} {one['currency']}"
+                )
             for one in report["unknown"]:
-                self.stdout.write(f"group {one['group']}: {one['amount']} {one['currency']} of no payment of ours")
+                self.stdout.write(
+                    f"group {one['group']}: {one['amount']} {one['currency']} of no payment of ours"
+                )
         if not ok:
             sys.exit(1)

@@ -35,9 +35,15 @@ class Command(BaseCommand):
                 "by_age": queries.breaks_by_age(as_of),
                 "breaks": [self._break(row) for row in queries.open_breaks()[:LISTED_MAX]],
                 "chain": [
-                    {"account": account.number, "kind": one.kind, "day": one.day.isoformat(),
-                     "expected": one.expected, "found": one.found}
-                    for account in queries.bank_accounts() for one in queries.chain_problems(account)
+                    {
+                        "account": account.number,
+                        "kind": one.kind,
+                        "day": one.day.isoformat(),
+                        "expected": one.expected,
+                        "found": one.found,
+                    }
+                    for account in queries.bank_accounts()
+                    for one in queries.chain_problems(account)
                 ],
             }
         ok = not report["breaks"] and not report["chain"]
@@ -50,9 +56,13 @@ class Command(BaseCommand):
 
     def _break(self, row: Any) -> dict[str, Any]:
         return {
-            "id": public_id("brk", row.id), "account": row.bank_account.number, "reason": row.reason,
-            "since": row.day.isoformat(), "owner": row.owner,
-            "difference": Money(row.difference_minor, row.currency).decimal_text(), "currency": row.currency,
+            "id": public_id("brk", row.id),
+            "account": row.bank_account.number,
+            "reason": row.reason,
+            "since": row.day.isoformat(),
+            "owner": row.owner,
+            "difference": Money(row.difference_minor, row.currency).decimal_text(),
+            "currency": row.currency,
         }
 
     def _print(self, report: dict[str, Any]) -> None:

@@ -55,9 +55,12 @@ class Command(BaseCommand):
         runs = reconcile_accounts(as_of=at.date(), actor=cli_actor(), at=at, accounts=accounts)
         result = {"ok": not refused, "undone": undone, "refused": refused, "runs": runs}
         self.stdout.write(
-            json.dumps(result, indent=2) if options["json"]
-            else "\n".join([f"{name}: undone" for name in undone]
-                           + [f"{one['match']}: refused, {one['message']}" for one in refused])
+            json.dumps(result, indent=2)
+            if options["json"]
+            else "\n".join(
+                [f"{name}: undone" for name in undone]
+                + [f"{one['match']}: refused, {one['message']}" for one in refused]
+            )
         )
         if refused:
             sys.exit(1)

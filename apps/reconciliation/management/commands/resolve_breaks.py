@@ -69,7 +69,9 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"ok": not refused, "done": done, "rows": results}, indent=2))
         else:
             for one in results:
-                self.stdout.write(f"line {one['line']}: {one['result']}" + (f" ({one['code']})" if "code" in one else ""))
+                self.stdout.write(
+                    f"line {one['line']}: {one['result']}" + (f" ({one['code']})" if "code" in one else "")
+                )
         if refused:
             sys.exit(1)
 
@@ -86,17 +88,23 @@ class Command(BaseCommand):
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = list(csv.DictReader(file, strict=True))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise CommandError(f"{path.name}: not a CSV file that can be read ({type(error).__name__})") from None
+            raise CommandError(
+                f"{path.name}: not a CSV file that can be read ({type(error).__name__})"
+            ) from None
         if len(rows) > ROWS_MAX:
             raise CommandError(f"{path.name}: more than {ROWS_MAX} rows")
         wanted = []
         for line, row in enumerate(rows, start=2):
             if sorted(str(name) for name in row) != sorted(COLUMNS) or row["action"] not in ACTIONS:
-                raise CommandError(f"{path.name}, line {line}: the columns are {', '.join(COLUMNS)}; "
-                                   f"the actions {', '.join(ACTIONS)}")
+                raise CommandError(
+                    f"{path.name}, line {line}: the columns are {', '.join(COLUMNS)}; "
+                    f"the actions {', '.join(ACTIONS)}"
+                )
             try:
                 key = parse_public_id("brk", row["break"] or "")
             except Refusal:
-                raise CommandError(f"{path.name}, line {line}: {str(row['break'])[:40]!r} is no break") from None
+                raise CommandError(
+                    f"{path.name}, line {line}: {str(row['break'])[:40]!r} is no break"
+                ) from None
             wanted.append((line, ACTIONS[row["action"]](organisation_id, key, row["value"] or "")))
         return wanted
