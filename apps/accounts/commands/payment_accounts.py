@@ -18,6 +18,8 @@ from apps.core.errors import Conflict, Denied, Invalid
 from apps.core.events import Event
 from apps.ledger import public as ledger
 
+NUMBERS_TRIED_MAX = 200
+
 
 class IbanTaken(Conflict):
     code = "iban_taken"
@@ -78,14 +80,29 @@ def open_payment_account(command: OpenPaymentAccount, context: Context) -> dict[
 
 def _iban(command: OpenPaymentAccount, context: Context) -> str:
     if not command.iban:
-        operator = queries.operator()
-        return domain.issue_iban(operator.country, operator.bank_code, _next_number())
+        return _issued_iban()
     if context.actor.organisation_id is not None:
         raise Denied(reason="the operator gives the IBANs")
     iban = domain.clean_iban(command.iban)
     if PaymentAccount.objects.filter(iban=iban).exists():
         raise IbanTaken
     return iban
+
+
+def _issued_iban() -> str:
+    """Return the operator's next IBAN, passing over numbers that its bank's check digits do not allow.
+
+    Some banks keep the check digit inside the number, so that only one number in ten can be had.
+    Raises NoSuchNumber when none of many fits.
+    """
+    operator = queries.operator()
+    for attempt in range(1, NUMBERS_TRIED_MAX + 1):
+        try:
+            return domain.issue_iban(operator.country, operator.bank_code, _next_number())
+        except domain.NoSuchNumber:
+            if attempt == NUMBERS_TRIED_MAX:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _next_number() -> int:

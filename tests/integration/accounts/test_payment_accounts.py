@@ -89,3 +89,22 @@ class TestRetries:
         with tenancy.scope(owner.id):
             assert accounts.payment_accounts(owner.id).count() == 2
             assert accounts.payment_account(parse_public_id("acc", first["id"])).is_open
+
+
+class TestNumbers:
+    def test_that_the_banks_check_digits_do_not_allow_are_passed_over(self, owner, monkeypatch):
+        operator()
+        tried = []
+
+        def every_tenth(country, bank_code, number):
+            tried.append(number)
+            if len(tried) % 10:
+                raise domain.NoSuchNumber(country=country, bank_code=bank_code)
+            return issue(country, bank_code, number)
+
+        issue = domain.issue_iban
+        monkeypatch.setattr(domain, "issue_iban", every_tenth)
+
+        do(accounts.OpenPaymentAccount(owner.id, currency="EUR"))
+
+        assert len(tried) == 10
