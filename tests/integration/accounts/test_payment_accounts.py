@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.accounts import domain
 from apps.accounts import public as accounts
 from apps.core import clock, tenancy
 from apps.core.actors import Actor

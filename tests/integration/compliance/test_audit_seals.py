@@ -26,6 +26,7 @@ from apps.core.merkle import root_of
 from apps.core.ports import AuditRecord
 from apps.core.sealer import connect_sealer
 from apps.core.tenancy import scope
+from tests.horizon import pass_horizon
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ADA = Actor("staff", "usr_ada", None, frozenset())
@@ -43,6 +44,7 @@ def write(bank, count=1, **values):
 
 
 def seal(limit=sealing.WINDOW_LENGTH_MAX):
+    pass_horizon(waited_s_max=3)
     made = []
     with connect_sealer() as sealer:
         while (one := sealing.seal_once(sealer, limit=limit)) is not None:
@@ -265,6 +267,7 @@ class TestAttacks:
 class TestTasks:
     def test_task_seals_what_has_settled(self, bank):
         write(bank)
+        pass_horizon()
         tasks.seal_audit()
         assert verify_audit()["unsealed"] == 0
 

@@ -12,6 +12,7 @@ from django.db import connection
 from apps.core import clock
 from apps.ledger import process, sealing
 from apps.ledger import public as ledger
+from tests.horizon import pass_horizon
 
 from .conftest import Book
 
@@ -66,6 +67,7 @@ def test_the_books_and_the_log_are_evidence(funded: Book) -> None:
     import apps.ledger.registrations  # noqa: F401
     from apps.core.registries import EVIDENCE
 
+    pass_horizon()
     with sealing.connect_sealer() as sealer:
         sealing.seal_all(sealer)
     for name in ("ledger.books", "ledger.log"):

@@ -17,6 +17,7 @@ from django.core.management.base import CommandError
 from apps.core import tenancy
 from apps.ledger import proving, sealing, verifier
 from apps.ledger import public as ledger
+from tests.horizon import pass_horizon
 
 from .conftest import Book, make_book
 
@@ -24,6 +25,7 @@ VERIFIER = Path(verifier.__file__)
 
 
 def seal() -> int:
+    pass_horizon(waited_s_max=8)
     with sealing.connect_sealer() as sealer:
         return sealing.seal_all(sealer)
 
