@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from apps.core import clock, ids, logs, outbox, tenancy
 from apps.core.consumers import CONSUMERS, Consumer
@@ -27,7 +27,20 @@ _log = structlog.get_logger("bezant.relay")
 
 
 def run_relay(stop: threading.Event, *, now: Callable[[], datetime] = clock.database_now) -> None:
-    """Relay events until `stop` is set. Blocks; needs a connection of its own, not a pooler's."""
+    """Relay events until `stop` is set. Blocks; needs a connection of its own, not a pooler's.
+
+    A database that goes away is waited for: whoever finds it again first leads.
+    """
+    while not stop.is_set():
+        try:
+            _lead(stop, now)
+        except (DatabaseError, InterfaceError) as error:
+            _log.warning("the database is away", error=type(error).__name__)
+            connection.close()
+            stop.wait(PAUSE_MAX_S)
+
+
+def _lead(stop: threading.Event, now: Callable[[], datetime]) -> None:
     while not _become_leader():
         if stop.wait(PAUSE_MAX_S):
             return

@@ -412,3 +412,23 @@ def out_of_order(sink: Sink) -> int:
             wrong += 1
         highest[key] = max(highest.get(key, number), number)
     return wrong
+
+
+def test_deliveries_go_on_after_the_database_crashed(tmp_path, verdicts):
+    """Relay, worker and beat outlive the database, and nobody has to start them again."""
+    sink = Sink()
+    try:
+        with platform(tmp_path) as running:
+            organisation, _ = set_up(running, [(sink.url, {"max_in_flight": IN_FLIGHT})])
+            running.start("worker", "beat", "relay")
+            publish(running, organisation, 20)
+            running.wait_until(lambda: settled(running), within_s=90)
+            for turn in (1, 2):
+                running.crash_database(down_s=2)
+                publish(running, organisation, 20, first=turn * 20)
+                running.wait_until(lambda: settled(running), within_s=90)
+            ended = [name for name, program in running.programs.items() if program.process.poll() is not None]
+            verdicts.append(counts := check_deliveries(running, "database crash, outbound", sink, kills=2))
+    finally:
+        sink.stop()
+    assert counts.clean and counts.facts["delivered"] == 60 and ended == []
