@@ -22,3 +22,8 @@ def pass_horizon(*, waited_s_max: float = WAITED_S_MAX) -> None:
             if cursor.fetchone()[0] >= target:
                 return
             time.sleep(0.02)
+        cursor.execute(
+            "SELECT datname, usename, state, xact_start, left(query, 80) FROM pg_stat_activity"
+            " WHERE backend_xid IS NOT NULL"
+        )
+        print("still running:", cursor.fetchall())

@@ -103,10 +103,10 @@ class TestBatchesAtOnce:
         from apps.core import tenancy
 
         with tenancy.scope(tenancy.PLATFORM):
-            account = next(r for r in payments.settlement_accounts() if r.currency == "EUR")
+            account_id = payments.payment(parse_public_id("pay", answer["id"])).settlement_account_id
 
         results = in_threads(
-            lambda _: do(payments.CloseBatch(None, account.id, "sepa_ct", date(2026, 5, 4))), range(6)
+            lambda _: do(payments.CloseBatch(None, account_id, "sepa_ct", date(2026, 5, 4))), range(6)
         )
 
         closed = [result for result in results if isinstance(result, dict)]

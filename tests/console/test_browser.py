@@ -220,10 +220,11 @@ def test_ids_are_copied_and_the_theme_is_kept(world: World, browser: Browser):
 def test_a_narrow_screen_needs_no_sideways_scrolling(world: World, browser: Browser):
     page = browser.page
     page.set_viewport_size({"width": 390, "height": 800})
+    wide = "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 391).map(e => e.outerHTML.slice(0, 90)).slice(0, 6)"
 
     for path in ("", "payments/", f"payments/{world.transfer}/", "trial-balance/", "audit/"):
         browser.open(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, (path, page.evaluate(wide))
 
     browser.shoot(f"narrow-{browser.scheme}")
     assert browser.complaints == []

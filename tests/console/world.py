@@ -57,7 +57,7 @@ def operator_id() -> UUID:
             return accounts.operator().id
         except accounts.NoOperator:
             pass
-    answer = do(accounts.OpenOrganisation(None, "Bezant Sandbox Bank", "DE", "operator", "50010517"))
+    answer = do(accounts.OpenOrganisation(None, "Bezant Sandbox Bank", "NL", "operator", "BZNT"))
     return ids.parse_public_id("org", answer["id"])
 
 

@@ -81,7 +81,7 @@ class TestSupervisor:
 
         supervisor.stop()
 
-        assert [pid for pid in map(int, pids.read_text().split()) if alive(pid)] == []
+        until(lambda: not any(alive(pid) for pid in map(int, pids.read_text().split())))
         assert not (tmp_path / "run.json").exists()
 
 
