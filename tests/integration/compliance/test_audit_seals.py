@@ -140,6 +140,7 @@ class TestSealing:
 
     def test_second_sealer_at_the_same_time_does_nothing(self, bank):
         write(bank)
+        pass_horizon()
         with connect_sealer() as first, connect_sealer() as second:
             with first.transaction():
                 assert sealing.seal_once(first) is not None

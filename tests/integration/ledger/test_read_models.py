@@ -15,12 +15,18 @@ from apps.core.money import Money
 from apps.ledger import following
 from apps.ledger import public as ledger
 from apps.ledger.queries import rows
+from tests.horizon import pass_horizon
 
 from .conftest import DAY, Book
 
 
 def follow() -> int:
-    return following.follow_all(at=clock.database_now())
+    """Follow until all that is committed has been read: a look settles what the look before it saw."""
+    read = 0
+    for _ in range(3):
+        pass_horizon(waited_s_max=3)
+        read += following.follow_all(at=clock.database_now())
+    return read
 
 
 class TestBalanceAt:
