@@ -107,6 +107,7 @@ def newest(bank, place=0):
 
 class TestSealing:
     def test_all_settled_entries_are_sealed_in_one_growing_tree(self, bank):
+        seal()
         before = verify_audit()
         write(bank, 5)
         made = seal(limit=2)

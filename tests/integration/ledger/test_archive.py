@@ -15,6 +15,7 @@ from apps.core import clock, tenancy
 from apps.ledger import following, proving, sealing, verifier
 from apps.ledger import public as ledger
 from tests import database as test_database
+from tests.horizon import pass_horizon
 
 from .conftest import make_book
 
@@ -52,7 +53,9 @@ def test_an_archive_verifies_offline_and_the_books_still_add_up(
         ledger.post_many([book.draft(("alice", "bob", 1)) for _ in range(700)])
     following.follow_all(at=clock.database_now())
     with sealing.connect_sealer() as sealer:
-        sealing.seal_all(sealer)
+        for _ in range(3):
+            pass_horizon()
+            sealing.seal_all(sealer)
     balance = book.balance("alice")
 
     call_command("archive_ledger", out=tmp_path / "archive")

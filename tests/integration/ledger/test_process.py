@@ -65,9 +65,11 @@ def test_lag_is_seconds_not_minutes(funded: Book) -> None:
     assert found == (1,)
 
 
-def test_the_books_and_the_log_are_evidence(funded: Book) -> None:
+def test_the_books_and_the_log_are_evidence(funded: Book, tmp_path: Path, settings: Any) -> None:
     import apps.ledger.registrations  # noqa: F401
     from apps.core.registries import EVIDENCE
+
+    settings.LEDGER_ANCHOR_FILE = tmp_path / "anchor.jsonl"
 
     with sealing.connect_sealer() as sealer:
         for _ in range(3):
