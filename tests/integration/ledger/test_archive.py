@@ -51,7 +51,9 @@ def test_an_archive_verifies_offline_and_the_books_still_add_up(
     middle = clock.database_now()
     with book.scope():
         ledger.post_many([book.draft(("alice", "bob", 1)) for _ in range(700)])
-    following.follow_all(at=clock.database_now())
+    for _ in range(3):
+        pass_horizon()
+        following.follow_all(at=clock.database_now())
     with sealing.connect_sealer() as sealer:
         for _ in range(3):
             pass_horizon()
