@@ -152,8 +152,10 @@ function listenForKeys() {
       "?": () => document.querySelector("#shortcuts")?.showModal(),
     };
     if (!(event.key in keys)) return;
-    if (event.key !== "Enter") event.preventDefault();
-    else if (event.target.closest("a, button, summary, dialog[open]")) return;
+    // A button of a dialog that has just closed may still have the focus: only what is seen takes the key.
+    const seen = event.target.checkVisibility();
+    if (event.key === "Enter" && seen && event.target.closest("a, button, summary, dialog[open]")) return;
+    event.preventDefault();
     keys[event.key]();
   });
 }
