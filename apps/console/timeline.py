@@ -47,13 +47,14 @@ def _states(object_id: str) -> list[TimelineItem]:
     payment_id = _payment(object_id)
     if payment_id is None:
         return []
-    return [_state(event) for event in payments.events_of(payment_id)]
+    return [_state(event, payment_id) for event in payments.story_of(payment_id)]
 
 
 _KINDS = {"file": "file", "webhook": "webhook", "statement": "statement"}
 
 
-def _state(event: payments.PaymentEvent) -> TimelineItem:
+def _state(event: payments.PaymentEvent, payment_id: UUID) -> TimelineItem:
+    part = "" if event.object_id == payment_id else f"{event.object_type}: "
     moved = (
         f"{event.from_state or 'new'} → {event.to_state}" if event.applied else f"stays {event.from_state}"
     )
@@ -66,7 +67,7 @@ def _state(event: payments.PaymentEvent) -> TimelineItem:
     return TimelineItem(
         event.at,
         _KINDS.get(event.source, "state"),
-        f"{event.event}: {moved}",
+        f"{part}{event.event}: {moved}",
         event.actor,
         {name: value for name, value in detail.items() if value},
         f"/console/journals/{event.journal_seq}/" if event.journal_seq else "",
@@ -79,7 +80,7 @@ def _journals(object_id: str) -> list[TimelineItem]:
     A journal stands at the moment of the step it belongs to; when it was recorded is in its details.
     """
     payment_id = _payment(object_id)
-    steps = payments.events_of(payment_id) if payment_id else []
+    steps = payments.story_of(payment_id) if payment_id else []
     moments = {step.journal_seq: step.at for step in steps if step.journal_seq}
     ordered = {ledger.Action.HOLD: steps[0].at} if steps else {}
     return [

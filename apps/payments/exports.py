@@ -18,14 +18,9 @@ from apps.core.actors import Actor
 from apps.core.commands import execute
 from apps.core.folders import put_whole
 from apps.payments.commands.batches import CloseBatch, MarkBatchSent, NothingToSend
-from apps.payments.formats import (
-    CreditTransfer,
-    CreditTransferBatch,
-    CreditTransferGroup,
-    build_credit_transfer,
-)
-from apps.payments.formats.epc import Address
-from apps.payments.models import Batch, Counterparty, Payment, Rail, SettlementAccount
+from apps.payments.models import Batch, Counterparty, Payment, SettlementAccount
+from apps.payments.rails import adapter
+from apps.payments.rails.base import Instruction, Outgoing, Party
 from apps.payments.routing import SettlementRoute, route_of
 
 
@@ -63,41 +58,36 @@ def batch_bytes(message_id: str) -> bytes:
     """Build the file of a batch. The same batch always gives the same bytes. Raises FormatError."""
     with tenancy.scope(tenancy.PLATFORM):
         batch = Batch.objects.get(message_id=message_id)
-        account = route_of(SettlementAccount.objects.get(pk=batch.settlement_account_id))
-        rows = list(Payment.objects.filter(batch_message_id=message_id).order_by("id"))
-        ends = Counterparty.objects.in_bulk({row.counterparty_id for row in rows})
-        transfers = tuple(_transfer(row, ends[row.counterparty_id]) for row in rows)
-    return build_credit_transfer(_message(batch, account, transfers))
+        outgoing = _outgoing(batch)
+    return adapter(batch.rail).build(outgoing).data
 
 
-def _message(
-    batch: Batch, account: SettlementRoute, transfers: tuple[CreditTransfer, ...]
-) -> CreditTransferBatch:
-    group = CreditTransferGroup(
-        id=f"{batch.message_id}-1",
-        debtor_name=account.holder,
-        debtor_iban=account.iban,
-        debtor_bic=account.bic,
-        execution_date=batch.execution_date,
-        transfers=transfers,
-    )
-    return CreditTransferBatch(
+def _outgoing(batch: Batch) -> Outgoing:
+    account = route_of(SettlementAccount.objects.get(pk=batch.settlement_account_id))
+    ours = Party(account.holder, account.iban, account.bic)
+    rows = list(Payment.objects.filter(batch_message_id=batch.message_id).order_by("id"))
+    ends = Counterparty.objects.in_bulk({row.counterparty_id for row in rows})
+    return Outgoing(
         message_id=batch.message_id,
         created_at=batch.created_at,
-        initiating_party=account.holder,
-        groups=(group,),
+        execution_date=batch.execution_date,
+        ours=ours,
+        instructions=tuple(_instruction(row, ours, ends[row.counterparty_id]) for row in rows),
     )
 
 
-def _transfer(row: Payment, end: Counterparty) -> CreditTransfer:
-    town = end.town.reveal() if end.town is not None else ""
-    return CreditTransfer(
-        end_to_end_id=row.end_to_end_id,
+def _instruction(row: Payment, ours: Party, end: Counterparty) -> Instruction:
+    return Instruction(
+        reference=row.end_to_end_id,
         amount=row.amount,
-        creditor_name=end.name.reveal(),
-        creditor_iban=end.iban.reveal(),
+        debtor=ours,
+        creditor=Party(
+            end.name.reveal(),
+            end.iban.reveal(),
+            town=end.town.reveal() if end.town is not None else "",
+            country=end.country,
+        ),
         remittance=row.remittance.reveal() if row.remittance is not None else "",
-        creditor_address=Address(town=town, country=end.country) if town else None,
     )
 
 
@@ -108,7 +98,7 @@ def _unsent(rail: str) -> list[str]:
 
 
 def _paying_accounts(rail: str) -> list[SettlementRoute]:
-    currencies = {Rail.SEPA_CT.value: ("EUR",)}[rail]
+    currencies = adapter(rail).capabilities().currencies
     with tenancy.scope(tenancy.PLATFORM):
         rows = SettlementAccount.objects.filter(pays_out=True, currency__in=currencies).order_by("currency")
         return [route_of(row) for row in rows]

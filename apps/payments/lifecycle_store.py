@@ -1,21 +1,29 @@
-"""Writing a payment's life: its row, its events, and the fact that goes out with each transition.
+"""Writing a life: an object's row, its events, and the fact that goes out with each transition.
 
-Lock order: the payment's row first, then the ledger's balances, which the ledger sorts itself.
+The object is a payment, or another `Living` row such as a mandate or a dispute. Lock order: the
+object's row first, then the ledger's balances, which the ledger sorts itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import models
 
 from apps.core.commands import Context
 from apps.core.errors import Conflict, NotFound
+from apps.core.events import Event
 from apps.core.ids import public_id
-from apps.payments.domain.lifecycle import Decision, Event, Kind, State, Transition, decide
+from apps.payments.domain.lifecycle import State
+from apps.payments.domain.machine import Decision, Transition
 from apps.payments.events import EVENT_OF_STATE
-from apps.payments.models import Payment, PaymentEvent
+from apps.payments.models import Living, Payment, PaymentEvent
+
+L = TypeVar("L", bound=Living)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +37,62 @@ class Origin:
 
 class MovedOn(Conflict):
     code = "payment_moved_on"
-    title = "The payment changed while this was being done; look again."
+    title = "It changed while this was being done; look again."
+
+
+Teller = Callable[[Any, str], Event | None]
+_TELLERS: dict[type[Living], Teller] = {}
+
+
+def tells(model: type[Living]) -> Callable[[Teller], Teller]:
+    """Register the function below as the one that words the fact of a transition of such a row.
+
+    It is given the row and the state before (empty at the beginning), and returns None to say nothing.
+    """
+
+    def register(teller: Teller) -> Teller:
+        _TELLERS[model] = teller
+        return teller
+
+    return register
+
+
+def lives() -> list[type[Living]]:
+    """Return every kind of row that has a life of its own, in the order of their names."""
+    return sorted(_TELLERS, key=lambda model: model.OBJECT)
+
+
+def lock(model: type[L], key: UUID, *, organisation_id: UUID | None = None) -> L:
+    """Lock a row for a transition. Raises NotFound also for another organisation's."""
+    rows = model._default_manager.select_for_update(no_key=True).filter(pk=key)
+    if organisation_id is not None:
+        rows = rows.filter(organisation_id=organisation_id)
+    row = rows.first()
+    if row is None:
+        raise NotFound(object=model.OBJECT, id=public_id(model.PREFIX, key))
+    return row
 
 
 def lock_payment(payment_id: UUID, *, organisation_id: UUID | None = None) -> Payment:
     """Lock a payment's row for a transition. Raises NotFound also for another organisation's."""
-    rows = Payment.objects.select_for_update(no_key=True).filter(pk=payment_id)
-    if organisation_id is not None:
-        rows = rows.filter(organisation_id=organisation_id)
-    payment = rows.first()
-    if payment is None:
-        raise NotFound(object="payment", id=public_id("pay", payment_id))
-    return payment
+    return lock(Payment, payment_id, organisation_id=organisation_id)
 
 
-def decide_for(payment: Payment, event: Event) -> Decision:
-    """Ask the table what the event does to the payment. Raises IllegalTransition."""
-    return decide(Kind(payment.kind), State(payment.state), event)
+def decide_for(row: Living, event: StrEnum) -> Decision:
+    """Ask the table what the event does to the row. Raises IllegalTransition."""
+    return row.machine.decide(row.state, event)
 
 
 def begin(
-    payment: Payment, event: Event, context: Context, origin: Origin, *, journal_seq: int | None = None
+    row: Living, event: StrEnum, context: Context, origin: Origin, *, journal_seq: int | None = None
 ) -> None:
-    """Insert a new payment with its first event. Its state is what the table says."""
-    transition = _first(Kind(payment.kind), event)
-    payment.state, payment.version = transition.target.value, 1
-    payment.changed_at = context.at
-    payment.save(force_insert=True)
-    _append(payment, transition, context, origin, journal_seq)
-    _tell(payment, "", context)
+    """Insert a new row with its first event. Its state is what the table says."""
+    transition = _first(row, event)
+    row.state, row.version = transition.target.value, 1
+    row.changed_at = context.at
+    row.save(force_insert=True)
+    _append(row, transition, context, origin, journal_seq)
+    _tell(row, "", context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +100,7 @@ class Started:
     """A new payment and what it begins with."""
 
     payment: Payment
-    event: Event
+    event: StrEnum
     context: Context
     origin: Origin
     journal_seq: int | None = None
@@ -75,7 +110,7 @@ def begin_many(started: list[Started]) -> None:
     """Insert new payments with their first events, with two statements however many there are."""
     if not started:
         return
-    transitions = [_first(Kind(item.payment.kind), item.event) for item in started]
+    transitions = [_first(item.payment, item.event) for item in started]
     for item, transition in zip(started, transitions, strict=True):
         item.payment.state, item.payment.version = transition.target.value, 1
         item.payment.changed_at = item.context.at
@@ -91,7 +126,7 @@ def begin_many(started: list[Started]) -> None:
 
 
 def advance(
-    payment: Payment,
+    row: Living,
     transition: Transition,
     context: Context,
     origin: Origin,
@@ -99,36 +134,37 @@ def advance(
     journal_seq: int | None = None,
     **changes: object,
 ) -> None:
-    """Move a locked payment along a transition, with what it brings. Raises MovedOn.
+    """Move a locked row along a transition, with what it brings. Raises MovedOn.
 
     `changes` are columns that come with the transition, such as `approved_by` or `batch_message_id`.
     """
-    before = payment.state
-    payment.version += 1
-    payment.state, payment.changed_at = transition.target.value, context.at
+    before = row.state
+    row.version += 1
+    row.state, row.changed_at = transition.target.value, context.at
     for name, value in changes.items():
-        setattr(payment, name, value)
-    updated = Payment.objects.filter(pk=payment.pk, state=before, version=payment.version - 1).update(
-        state=payment.state, version=payment.version, changed_at=context.at, **changes
-    )
+        setattr(row, name, value)
+    same = type(row)._default_manager.filter(pk=row.pk, state=before, version=row.version - 1)
+    updated = same.update(state=row.state, version=row.version, changed_at=context.at, **changes)
     if updated != 1:
-        raise MovedOn(id=public_id("pay", payment.pk))
-    _append(payment, transition, context, origin, journal_seq)
-    _tell(payment, before, context)
+        raise MovedOn(id=public_id(row.PREFIX, row.pk))
+    _append(row, transition, context, origin, journal_seq)
+    _tell(row, before, context)
 
 
-def record_no_op(payment: Payment, event: Event, context: Context, origin: Origin, *, reason: str) -> None:
+def record_no_op(row: Living, event: StrEnum, context: Context, origin: Origin, *, reason: str) -> None:
     """Record an event that changes nothing, because it is late or was told before."""
-    payment.version += 1
-    Payment.objects.filter(pk=payment.pk).update(version=payment.version)
+    row.version += 1
+    type(row)._default_manager.filter(pk=row.pk).update(version=row.version)
     PaymentEvent.objects.create(
         id=context.new_id(),
-        organisation_id=payment.organisation_id,
-        payment_id=payment.pk,
-        number=payment.version,
+        organisation_id=row.organisation_id,
+        object_type=row.OBJECT,
+        object_id=row.pk,
+        payment_id=row.life_of,
+        number=row.version,
         event=event.value,
-        from_state=payment.state,
-        to_state=payment.state,
+        from_state=row.state,
+        to_state=row.state,
         applied=False,
         reason=reason,
         source=origin.source,
@@ -139,66 +175,9 @@ def record_no_op(payment: Payment, event: Event, context: Context, origin: Origi
     )
 
 
-def _first(kind: Kind, event: Event) -> Transition:
-    transition = decide(kind, None, event).transition
-    assert transition is not None, "the beginning of a life is never late"
-    return transition
-
-
-def _append(
-    payment: Payment, transition: Transition, context: Context, origin: Origin, journal_seq: int | None
-) -> None:
-    _event_row(payment, transition, context, origin, journal_seq).save(force_insert=True)
-
-
-def _event_row(
-    payment: Payment, transition: Transition, context: Context, origin: Origin, journal_seq: int | None
-) -> PaymentEvent:
-    return PaymentEvent(
-        id=context.new_id(),
-        organisation_id=payment.organisation_id,
-        payment_id=payment.pk,
-        number=payment.version,
-        event=transition.event.value,
-        from_state=transition.source.value if transition.source else "",
-        to_state=transition.target.value,
-        applied=True,
-        reason=origin.reason,
-        source=origin.source,
-        external_id=origin.external_id,
-        journal_seq=journal_seq,
-        actor=str(context.actor),
-        command_id=context.command_id,
-        at=context.at,
-    )
-
-
-def _tell(payment: Payment, before: str, context: Context) -> None:
-    key = public_id("pay", payment.pk)
-    fact = EVENT_OF_STATE[State(payment.state)](
-        payment_id=key,
-        kind=payment.kind,
-        rail=payment.rail,
-        amount=payment.amount.decimal_text(),
-        currency=payment.currency,
-        account_id=public_id("acc", payment.account_id),
-        state=payment.state,
-        previous_state=before,
-        end_to_end_id=payment.end_to_end_id,
-        reference=payment.reference,
-        failure_code=payment.failure_code,
-        batch_message_id=payment.batch_message_id,
-        parent_id=public_id("pay", payment.parent_id) if payment.parent_id else "",
-    )
-    context.emit(fact, organisation_id=payment.organisation_id)
-    context.note(
-        "payment", key, organisation_id=payment.organisation_id, state=payment.state, previous_state=before
-    )
-
-
 def advance_many(
     payments: list[Payment],
-    event: Event,
+    event: StrEnum,
     context: Context,
     origin: Origin,
     *,
@@ -233,3 +212,71 @@ def advance_many(
     )
     for payment in payments:
         _tell(payment, before, context)
+
+
+def _first(row: Living, event: StrEnum) -> Transition:
+    transition = row.machine.decide(None, event).transition
+    assert transition is not None, "the beginning of a life is never late"
+    return transition
+
+
+def _append(
+    row: Living, transition: Transition, context: Context, origin: Origin, journal_seq: int | None
+) -> None:
+    _event_row(row, transition, context, origin, journal_seq).save(force_insert=True)
+
+
+def _event_row(
+    row: Living, transition: Transition, context: Context, origin: Origin, journal_seq: int | None
+) -> PaymentEvent:
+    return PaymentEvent(
+        id=context.new_id(),
+        organisation_id=row.organisation_id,
+        object_type=row.OBJECT,
+        object_id=row.pk,
+        payment_id=row.life_of,
+        number=row.version,
+        event=transition.event.value,
+        from_state=transition.source.value if transition.source else "",
+        to_state=transition.target.value,
+        applied=True,
+        reason=origin.reason,
+        source=origin.source,
+        external_id=origin.external_id,
+        journal_seq=journal_seq,
+        actor=str(context.actor),
+        command_id=context.command_id,
+        at=context.at,
+    )
+
+
+def _tell(row: Living, before: str, context: Context) -> None:
+    fact = _TELLERS[type(row)](row, before)
+    if fact is not None:
+        context.emit(fact, organisation_id=row.organisation_id)
+    context.note(
+        row.OBJECT,
+        public_id(row.PREFIX, row.pk),
+        organisation_id=row.organisation_id,
+        state=row.state,
+        previous_state=before,
+    )
+
+
+@tells(Payment)
+def _payment_changed(payment: Payment, before: str) -> Event:
+    return EVENT_OF_STATE[State(payment.state)](
+        payment_id=public_id("pay", payment.pk),
+        kind=payment.kind,
+        rail=payment.rail,
+        amount=payment.amount.decimal_text(),
+        currency=payment.currency,
+        account_id=public_id("acc", payment.account_id),
+        state=payment.state,
+        previous_state=before,
+        end_to_end_id=payment.end_to_end_id,
+        reference=payment.reference,
+        failure_code=payment.failure_code,
+        batch_message_id=payment.batch_message_id,
+        parent_id=public_id("pay", payment.parent_id) if payment.parent_id else "",
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+from uuid import UUID
+
 from django.db import models
 
 from apps.core.crypto import normalise
@@ -10,17 +13,23 @@ from apps.core.fields import CurrencyField, MoneyMinorField
 from apps.core.models import TenantModel
 from apps.core.money import Money
 from apps.payments.domain import lifecycle
+from apps.payments.domain.machine import Machine
 from apps.payments.domain.references import NAME_MAX, REMITTANCE_MAX
 
 _STATES = [state.value for state in lifecycle.State]
-_KINDS = [kind.value for kind in lifecycle.Kind]
+_KINDS = ["transfer", "payout", "payin", "refund", "collection", "card"]
 
 
 class Rail(models.TextChoices):
     """How money travels."""
 
     BOOK = "book"  # between our own accounts
-    SEPA_CT = "sepa_ct"
+    SEPA_CT = "sepa_ct"  # SEPA credit transfer, in files
+    SEPA_INST = "sepa_inst"  # SEPA instant credit transfer, in ten seconds
+    SEPA_DD = "sepa_dd"  # SEPA direct debit, in files
+    ACH = "ach"  # the US automated clearing house, in files
+    FEDNOW = "fednow"  # the US instant rail
+    CARD = "card"  # by a card processor
     PROVIDER = "provider"  # collected by a payment provider that tells us by webhook
 
 
@@ -47,17 +56,45 @@ class Counterparty(TenantModel):
         return str(self.id)
 
 
-class Payment(TenantModel):
+class Living(TenantModel):
+    """A row with a life cycle: its state and version are what its events fold to (`PaymentEvent`).
+
+    `lifecycle_store` moves it along its machine; `rebuild_payments --verify` proves the projection.
+    """
+
+    OBJECT: ClassVar[str]  # what events and the audit log call it
+    PREFIX: ClassVar[str]  # of its public id
+
+    state = models.CharField(max_length=24)
+    version = models.PositiveIntegerField()
+    changed_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        abstract = True
+
+    @property
+    def machine(self) -> Machine:
+        """Return the transition table that this row follows."""
+        raise NotImplementedError
+
+    @property
+    def life_of(self) -> UUID | None:
+        """Return the payment whose story this row is part of, if any."""
+        return None
+
+
+class Payment(Living):
     """A payment: what was instructed, which never changes, and where it is, which its events say.
 
     State and version are a projection of `PaymentEvent`; `rebuild_payments --verify` proves it. What
     has been moved is in the ledger, under this payment's reference.
     """
 
+    OBJECT, PREFIX = "payment", "pay"
+
+    state = models.CharField(max_length=24, choices=[(state, state) for state in _STATES])
     kind = models.CharField(max_length=10, choices=[(kind, kind) for kind in _KINDS])
-    state = models.CharField(max_length=12, choices=[(state, state) for state in _STATES])
-    version = models.PositiveIntegerField()
-    rail = models.CharField(max_length=10, choices=Rail)
+    rail = models.CharField(max_length=12, choices=Rail)
     amount_minor = MoneyMinorField()
     currency = CurrencyField()
     account_id = models.UUIDField()  # ours: the debtor of a transfer, payout or refund, else the creditor
@@ -79,9 +116,8 @@ class Payment(TenantModel):
     approved_by = models.CharField(max_length=120, default="")
     failure_code = models.CharField(max_length=35, default="")
     created_at = models.DateTimeField()
-    changed_at = models.DateTimeField()
 
-    class Meta(TenantModel.Meta):
+    class Meta(Living.Meta):
         constraints = [
             *TenantModel.Meta.constraints,
             models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="payments_amount_positive"),
@@ -122,19 +158,34 @@ class Payment(TenantModel):
         return str(self.id)
 
     @property
+    def machine(self) -> Machine:
+        """Return the transition table of the payment's kind."""
+        return lifecycle.MACHINES[lifecycle.Kind(self.kind)]
+
+    @property
+    def life_of(self) -> UUID | None:
+        """Return the payment itself."""
+        return self.id
+
+    @property
     def amount(self) -> Money:
         """Return the instructed amount."""
         return Money(self.amount_minor, self.currency)
 
 
 class PaymentEvent(TenantModel):
-    """One thing that happened to a payment. Append-only; what did not apply is kept with the reason."""
+    """One thing that happened to a payment, or to an object with a life of its own, such as a mandate.
 
-    payment_id = models.UUIDField()
-    number = models.PositiveIntegerField()  # 1, 2, 3 … within the payment
-    event = models.CharField(max_length=12)
-    from_state = models.CharField(max_length=12)
-    to_state = models.CharField(max_length=12)
+    Append-only; what did not apply is kept with the reason.
+    """
+
+    object_type = models.CharField(max_length=20)
+    object_id = models.UUIDField()
+    payment_id = models.UUIDField(null=True)  # whose story it is part of
+    number = models.PositiveIntegerField()  # 1, 2, 3 … within the object
+    event = models.CharField(max_length=24)
+    from_state = models.CharField(max_length=24)
+    to_state = models.CharField(max_length=24)
     applied = models.BooleanField()
     reason = models.CharField(max_length=60)  # why it did not apply, or the code a bank gave
     source = models.CharField(max_length=12)  # api, console, policy, webhook, file, statement, job
@@ -148,11 +199,15 @@ class PaymentEvent(TenantModel):
     class Meta(TenantModel.Meta):
         constraints = [
             *TenantModel.Meta.constraints,
-            models.UniqueConstraint(fields=["payment_id", "number"], name="payments_event_number"),
+            models.UniqueConstraint(fields=["object_id", "number"], name="payments_event_number"),
+        ]
+        indexes = [
+            # The whole story of a payment, with what happened to its attempts, returns and disputes.
+            models.Index(fields=["payment_id", "id"], name="payments_event_story")
         ]
 
     def __str__(self) -> str:
-        return f"{self.payment_id} {self.number} {self.event}"
+        return f"{self.object_type} {self.object_id} {self.number} {self.event}"
 
 
 class SettlementAccount(TenantModel):
@@ -213,7 +268,7 @@ class Batch(TenantModel):
 
     message_id = models.CharField(max_length=35, unique=True)
     number = models.PositiveIntegerField()
-    rail = models.CharField(max_length=10, choices=Rail)
+    rail = models.CharField(max_length=12, choices=Rail)
     settlement_account_id = models.UUIDField()
     state = models.CharField(max_length=12, choices=State)
     execution_date = models.DateField()

@@ -23,7 +23,7 @@ from apps.payments.commands import (
 )
 from apps.payments.commands.payins import PAYIN_SUCCEEDED, Debtor
 from apps.payments.commands.payouts import Creditor
-from apps.payments.domain.lifecycle import Kind, State, diagram
+from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.exports import export_batches
 from apps.payments.models import Batch, Counterparty, Payment, PaymentEvent, SettlementAccount, StatusFile
 from apps.payments.queries import (
@@ -36,7 +36,9 @@ from apps.payments.queries import (
     payment,
     payments,
     settlement_accounts,
-    verify_payments,
+    story_of,
+    verify,
+    verify_lives,
 )
 from apps.payments.representation import payment_data
 from apps.payments.routing import SettlementRoute
@@ -76,7 +78,6 @@ __all__ = [
     "batches",
     "count_by_state",
     "counterparty_of",
-    "diagram",
     "events_of",
     "export_batches",
     "formats",
@@ -87,5 +88,7 @@ __all__ = [
     "payment_data",
     "payments",
     "settlement_accounts",
-    "verify_payments",
+    "story_of",
+    "verify",
+    "verify_lives",
 ]

@@ -14,9 +14,9 @@ from apps.core.actors import system_actor
 from apps.core.errors import Refusal
 from apps.core.folders import Incoming
 from apps.payments.calendar import next_target_day
-from apps.payments.commands.batches import RAILS_WITH_FILES
 from apps.payments.exports import export_batches
 from apps.payments.formats import FormatError
+from apps.payments.rails import rails_with_files
 from apps.payments.status_files import import_status_file
 
 _log = structlog.get_logger("bezant.payments")
@@ -26,7 +26,7 @@ _log = structlog.get_logger("bezant.payments")
 def export_due_batches(**_: Any) -> None:
     """Send what is approved, on every rail that travels in files."""
     at = clock.database_now()
-    for rail in sorted(RAILS_WITH_FILES):
+    for rail in rails_with_files():
         for batch in export_batches(
             rail=rail,
             execution_date=next_target_day(at.date()),

@@ -15,7 +15,7 @@ from apps.core.ids import public_id
 from apps.payments import books
 from apps.payments.domain.lifecycle import Event, State
 from apps.payments.lifecycle_store import Origin, advance_many
-from apps.payments.models import Batch, Payment, Rail, SettlementAccount
+from apps.payments.models import Batch, Payment, SettlementAccount
 
 PAYMENTS_MAX = 10_000
 """The most payments in one file."""
@@ -126,6 +126,3 @@ def batch_data(batch: Batch) -> dict[str, Any]:
         "sha256": batch.sha256,
         "file_name": batch.file_name,
     }
-
-
-RAILS_WITH_FILES = frozenset({Rail.SEPA_CT.value})

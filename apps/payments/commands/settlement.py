@@ -79,7 +79,7 @@ def _from_statement(
     journal_seq = books.move(
         payment,
         decision.transition.step.value,
-        _steps(payment, decision.transition.step),
+        _steps(payment, Step(decision.transition.step)),
         effective=command.booking_date,
         context=context,
     )

@@ -1,17 +1,10 @@
-"""The life cycle of each kind of payment: one transition table, from which all else is derived.
-
-A row says: in this state, this event leads to that state, and the ledger books this step. An event
-that does not fit is one of two things. If it comes from outside and is late or repeated, it is
-recorded and changes nothing; if a person or client asks for it, it is refused.
-"""
+"""The life cycle of each kind of payment, as a table of transitions (see `machine`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
-from apps.core.errors import Conflict
+from apps.payments.domain.machine import Machine
 
 
 class Kind(StrEnum):
@@ -37,6 +30,16 @@ class State(StrEnum):
     REJECTED = "rejected"
     DECLINED = "declined"
     CANCELLED = "cancelled"
+    UNKNOWN = "unknown"  # sent, and no answer came in time: only an inquiry or a late status tells
+    REVIEW = "review"  # what was told does not fit; a person decides
+    FINAL = "final"  # settled, and no longer to be taken back
+    CREATED = "created"
+    REQUIRES_ACTION = "requires_action"  # the payer must authenticate
+    AUTHORISED = "authorised"
+    PARTIALLY_CAPTURED = "partially_captured"
+    CAPTURED = "captured"
+    FAILED = "failed"
+    EXPIRED = "expired"
 
 
 class Event(StrEnum):
@@ -71,21 +74,9 @@ class Step(StrEnum):
     TAKE_BACK = "take_back"  # account -> clearing in -> bank cash
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One row of a table. `source` None is the beginning."""
+_Row = tuple[State | None, Event, State, Step]
 
-    source: State | None
-    event: Event
-    target: State
-    step: Step
-
-
-def _rows(*rows: tuple[State | None, Event, State, Step]) -> tuple[Transition, ...]:
-    return tuple(Transition(*row) for row in rows)
-
-
-_BANK_TRANSFER = _rows(
+_BANK_TRANSFER: tuple[_Row, ...] = (
     (None, Event.ORDER, State.ORDERED, Step.HOLD),
     (State.ORDERED, Event.APPROVE, State.APPROVED, Step.NOTHING),
     (State.ORDERED, Event.DECLINE, State.DECLINED, Step.RELEASE),
@@ -102,91 +93,25 @@ _BANK_TRANSFER = _rows(
     (State.SETTLED, Event.RETURN, State.RETURNED, Step.CASH_BACK),
 )
 
-TABLES: dict[Kind, tuple[Transition, ...]] = {
-    Kind.TRANSFER: _rows(
+TOLD = frozenset({Event.ACCEPT, Event.REJECT, Event.SETTLE, Event.RETURN, Event.RECEIVE})
+"""Events told by banks and providers: late and repeated ones are normal and never an error."""
+
+
+def _machine(*rows: _Row) -> Machine:
+    return Machine(rows, told=TOLD, nothing=Step.NOTHING)
+
+
+MACHINES: dict[Kind, Machine] = {
+    Kind.TRANSFER: _machine(
         (None, Event.ORDER, State.SETTLED, Step.MOVE),
     ),
-    Kind.PAYOUT: _BANK_TRANSFER,
+    Kind.PAYOUT: _machine(*_BANK_TRANSFER),
     # A refund of a pay-in leaves through a bank; one of a transfer is booked at once.
-    Kind.REFUND: (
-        *_BANK_TRANSFER,
-        *_rows((None, Event.SETTLE, State.SETTLED, Step.MOVE)),
-    ),
-    Kind.PAYIN: _rows(
+    Kind.REFUND: _machine(*_BANK_TRANSFER, (None, Event.SETTLE, State.SETTLED, Step.MOVE)),
+    Kind.PAYIN: _machine(
         (None, Event.RECEIVE, State.RECEIVED, Step.RECEIVABLE),
         (None, Event.SETTLE, State.SETTLED, Step.CASH_IN),
         (State.RECEIVED, Event.SETTLE, State.SETTLED, Step.CASH_IN),
         (State.SETTLED, Event.RETURN, State.RETURNED, Step.TAKE_BACK),
     ),
 }
-
-INQUIRING = frozenset({Event.ACCEPT, Event.REJECT, Event.SETTLE, Event.RETURN, Event.RECEIVE})
-"""Events told by banks and providers: late and repeated ones are normal and never an error."""
-
-
-class IllegalTransition(Conflict):
-    code = "illegal_transition"
-    title = "The payment is not in a state in which this can be done."
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What an event does to a payment: a transition, or nothing, with the reason."""
-
-    transition: Transition | None
-    reason: str = ""
-
-
-def decide(kind: Kind, state: State | None, event: Event) -> Decision:
-    """Decide what an event does to a payment of this kind in this state.
-
-    Raises IllegalTransition when somebody asks for what cannot be done now.
-    """
-    for transition in TABLES[kind]:
-        if transition.source == state and transition.event == event:
-            return Decision(transition)
-    if event in INQUIRING and state is not None:
-        return Decision(None, "repeated" if _leads_to(kind, event, state) else "late")
-    raise IllegalTransition(
-        state=state.value if state else "", event=event.value, allowed=allowed(kind, state)
-    )
-
-
-def _leads_to(kind: Kind, event: Event, state: State) -> bool:
-    return any(row.event == event and row.target == state for row in TABLES[kind])
-
-
-def allowed(kind: Kind, state: State | None) -> list[str]:
-    """Return the events that a payment of this kind can meet in this state, in table order."""
-    return [row.event.value for row in TABLES[kind] if row.source == state]
-
-
-def is_final(kind: Kind, state: State) -> bool:
-    """Tell whether nothing can happen to such a payment any more."""
-    return not allowed(kind, state)
-
-
-def fold(kind: Kind, events: Iterable[Event]) -> State | None:
-    """Replay a history of applied events to the state it leads to. Raises IllegalTransition."""
-    state: State | None = None
-    for event in events:
-        decision = decide(kind, state, event)
-        if decision.transition is None:
-            raise IllegalTransition(state=state.value if state else "", event=event.value)
-        state = decision.transition.target
-    return state
-
-
-def diagram(kind: Kind) -> str:
-    """Draw the table as a Mermaid state diagram, for the README."""
-    lines = ["stateDiagram-v2"]
-    for row in TABLES[kind]:
-        source = row.source.value if row.source else "[*]"
-        step = "" if row.step is Step.NOTHING else f" / {row.step.value}"
-        lines.append(f"    {source} --> {row.target.value}: {row.event.value}{step}")
-    lines += [f"    {state.value} --> [*]" for state in State if _is_end(kind, state)]
-    return "\n".join(lines)
-
-
-def _is_end(kind: Kind, state: State) -> bool:
-    return any(row.target == state for row in TABLES[kind]) and is_final(kind, state)

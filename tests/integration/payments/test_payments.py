@@ -297,7 +297,7 @@ class TestAPayout:
                 "repeated",
                 "late",
             ]
-            assert payments.verify_payments(payments.payments().filter(pk=row.pk)) == (1, [])
+            assert payments.verify(payments.payments().filter(pk=row.pk)) == (1, [])
 
     def test_is_not_touched_when_the_bank_calls_the_file_a_duplicate(self, merchant, tmp_path):
         answer = payout(merchant)

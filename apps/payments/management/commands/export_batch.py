@@ -14,9 +14,9 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.core import clock
 from apps.core.actors import system_actor
 from apps.payments.calendar import next_target_day
-from apps.payments.commands.batches import RAILS_WITH_FILES
 from apps.payments.exports import export_batches, preview
 from apps.payments.formats import FormatError
+from apps.payments.rails import rails_with_files
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--rail", choices=sorted(RAILS_WITH_FILES), default="sepa_ct")
+        parser.add_argument("--rail", choices=rails_with_files(), default="sepa_ct")
         parser.add_argument("--execution-date", type=date.fromisoformat, help="default: the next TARGET day")
         parser.add_argument("--folder", type=Path, default=Path(settings.BANK_OUTGOING_DIR))
         parser.add_argument("--dry-run", action="store_true", help="tell what would be sent; write nothing")
