@@ -19,6 +19,13 @@ def masked_iban(text: str) -> str:
     return text if text == ERASED else f"{text[:4]} … {text[-4:]}"
 
 
+def masked_account(text: str) -> str:
+    """Write an account at another bank: an IBAN as above, a bank's own number as its last four."""
+    if text == ERASED or text[:2].isalpha():
+        return masked_iban(text)
+    return f"… {text[-4:]}" if len(text) > 6 else "…"
+
+
 def masked_contact(text: str) -> str:
     """Write an address or number as its first and last sign."""
     return text if text == ERASED else f"{text[:1]}…{text[-1:]}"

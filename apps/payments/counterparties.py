@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+from django.db.models import Q
 
 from apps.accounts import public as accounts
 from apps.core.commands import Context
 from apps.core.crypto.fields import matching
 from apps.payments.domain.references import NAME_MAX, clean_text
+from apps.payments.domain.us_accounts import (
+    ACCOUNT_KINDS,
+    HOLDERS,
+    clean_account_number,
+    clean_routing_number,
+    one_of,
+)
 from apps.payments.models import Counterparty
 
 
@@ -19,9 +30,66 @@ def counterparty(
     Raises Invalid for a name that a bank would not carry, and the refusal of a wrong IBAN.
     """
     checked = accounts.clean_iban(iban)
+    return _found_or_added(
+        organisation_id,
+        name,
+        matching(Counterparty, "iban_index", checked, organisation_id=organisation_id),
+        {"iban": checked, "country": (country or checked[:2]).upper()[:2]},
+        town,
+        context,
+    )
+
+
+def us_counterparty(
+    *,
+    organisation_id: UUID,
+    name: str,
+    routing_number: str,
+    account_number: str,
+    account_kind: str,
+    holder: str,
+    town: str = "",
+    context: Context,
+) -> Counterparty:
+    """Return the organisation's counterparty with this name and account in the United States.
+
+    What its bank has corrected since is used instead of what is given. Raises Invalid.
+    """
+    values = {
+        "routing_number": clean_routing_number(routing_number, field="creditor.routing_number"),
+        "account_kind": one_of(account_kind, ACCOUNT_KINDS, field="creditor.account_kind"),
+        "holder": one_of(holder, ("", *HOLDERS), field="creditor.holder"),
+    }
+    number = clean_account_number(account_number, field="creditor.account_number")
+    same = matching(Counterparty, "account_number_index", number, organisation_id=organisation_id)
+    found = _found_or_added(
+        organisation_id,
+        name,
+        same & Q(**values),
+        {**values, "account_number": number, "country": "US"},
+        town,
+        context,
+    )
+    return current(found, at=context.at)
+
+
+def current(row: Counterparty, *, at: datetime) -> Counterparty:
+    """Follow the corrections of a counterparty that banks had told us by a moment."""
+    seen = {row.pk}
+    while row.replaced_by_id is not None and row.replaced_at is not None and row.replaced_at <= at:
+        row = Counterparty.objects.get(pk=row.replaced_by_id)
+        if row.pk in seen:
+            break
+        seen.add(row.pk)
+    return row
+
+
+def _found_or_added(
+    organisation_id: UUID, name: str, same_account: Q, values: dict[str, Any], town: str, context: Context
+) -> Counterparty:
     tidy = clean_text(name, field="name", length_max=NAME_MAX, required=True)
     found = Counterparty.objects.filter(
-        matching(Counterparty, "iban_index", checked, organisation_id=organisation_id),
+        same_account,
         matching(Counterparty, "name_index", tidy, organisation_id=organisation_id),
         organisation_id=organisation_id,
     ).first()
@@ -31,8 +99,7 @@ def counterparty(
         id=context.new_id(),
         organisation_id=organisation_id,
         name=tidy,
-        iban=checked,
-        country=(country or checked[:2]).upper()[:2],
         town=clean_text(town, field="town", length_max=35) or None,
         created_at=context.at,
+        **values,
     )

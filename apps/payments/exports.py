@@ -83,7 +83,8 @@ def _instruction(row: Payment, ours: Party, end: Counterparty) -> Instruction:
         debtor=ours,
         creditor=Party(
             end.name.reveal(),
-            end.iban.reveal(),
+            end.account.reveal(),
+            end.routing_number,
             town=end.town.reveal() if end.town is not None else "",
             country=end.country,
         ),

@@ -9,12 +9,19 @@ from django.db import models
 
 from apps.core.crypto import normalise
 from apps.core.crypto.fields import BlindIndexField, EncryptedTextField
+from apps.core.crypto.sealed import Sealed
 from apps.core.fields import CurrencyField, MoneyMinorField
 from apps.core.models import TenantModel
 from apps.core.money import Money
 from apps.payments.domain import lifecycle
 from apps.payments.domain.machine import Machine
 from apps.payments.domain.references import NAME_MAX, REMITTANCE_MAX
+from apps.payments.domain.us_accounts import (
+    ACCOUNT_KINDS,
+    ACCOUNT_NUMBER_MAX,
+    HOLDERS,
+    ROUTING_NUMBER_LENGTH,
+)
 
 _STATES = [state.value for state in lifecycle.State]
 _KINDS = ["transfer", "payout", "payin", "refund", "collection", "card"]
@@ -34,12 +41,25 @@ class Rail(models.TextChoices):
 
 
 class Counterparty(TenantModel):
-    """Who is at the other end of payments: a name and an IBAN, sealed under a key of their own."""
+    """Who is at the other end of payments: a name and an account, sealed under a key of their own.
+
+    The account is an IBAN, or in the United States a routing number, an account number and its kind.
+    What a bank corrects is a new row; the old one stays and names it (`replaced_by_id`).
+    """
 
     name = EncryptedTextField(purpose="counterparty", subject="id", max_length=NAME_MAX)
     name_index = BlindIndexField(source="name", normalise=normalise.name)
-    iban = EncryptedTextField(purpose="counterparty", subject="id", max_length=34)
+    iban = EncryptedTextField(purpose="counterparty", subject="id", max_length=34, null=True)
     iban_index = BlindIndexField(source="iban", normalise=normalise.identifier)
+    routing_number = models.CharField(max_length=ROUTING_NUMBER_LENGTH, default="")
+    account_number = EncryptedTextField(
+        purpose="counterparty", subject="id", max_length=ACCOUNT_NUMBER_MAX, null=True
+    )
+    account_number_index = BlindIndexField(source="account_number", normalise=normalise.identifier)
+    account_kind = models.CharField(max_length=8, default="")  # checking or savings
+    holder = models.CharField(max_length=8, default="")  # person or company, where the rail asks
+    replaced_by_id = models.UUIDField(null=True)
+    replaced_at = models.DateTimeField(null=True)
     country = models.CharField(max_length=2, default="")
     town = EncryptedTextField(purpose="counterparty", subject="id", max_length=35, null=True)
     created_at = models.DateTimeField()
@@ -50,10 +70,36 @@ class Counterparty(TenantModel):
             models.UniqueConstraint(
                 fields=["organisation_id", "iban_index", "name_index"], name="payments_counterparty_once"
             ),
+            models.UniqueConstraint(
+                fields=[
+                    "organisation_id",
+                    "account_number_index",
+                    "name_index",
+                    "routing_number",
+                    "account_kind",
+                    "holder",
+                ],
+                condition=models.Q(account_number_index__isnull=False),
+                name="payments_us_counterparty_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(iban__isnull=False, account_number__isnull=True, routing_number="")
+                | (models.Q(iban__isnull=True, account_number__isnull=False) & ~models.Q(routing_number="")),
+                name="payments_counterparty_one_account",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(account_kind__in=["", *ACCOUNT_KINDS], holder__in=["", *HOLDERS]),
+                name="payments_counterparty_words",
+            ),
         ]
 
     def __str__(self) -> str:
         return str(self.id)
+
+    @property
+    def account(self) -> Sealed:
+        """Return the number of the account, still sealed: the IBAN, or the account number."""
+        return self.iban if self.iban is not None else self.account_number
 
 
 class Living(TenantModel):
@@ -211,10 +257,14 @@ class PaymentEvent(TenantModel):
 
 
 class SettlementAccount(TenantModel):
-    """An account of the operator at a bank, and the ledger accounts that mirror it."""
+    """An account of the operator at a bank, and the ledger accounts that mirror it.
+
+    With a routing number, `iban` is the account's number at that bank in the United States.
+    """
 
     iban = models.CharField(max_length=34, unique=True)
     bic = models.CharField(max_length=11, default="")
+    routing_number = models.CharField(max_length=ROUTING_NUMBER_LENGTH, default="")
     holder = models.CharField(max_length=NAME_MAX)  # a legal entity's name, not a person's
     bank = models.CharField(max_length=70)
     currency = CurrencyField()

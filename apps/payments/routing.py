@@ -27,6 +27,7 @@ class SettlementRoute:
     organisation_id: UUID
     iban: str
     bic: str
+    routing_number: str
     holder: str
     currency: str
     cash_id: int

@@ -195,8 +195,11 @@ def _parties(found: Payment, *, revealed: bool) -> dict[str, Any]:
         ends["credited account"] = _account(found.other_account_id)
     other = counterparty_of(found)
     if other is not None:
-        name, iban = (None, None) if revealed else (masks.masked_name, masks.masked_iban)
-        ends |= {"other end": masks.shown(other.name, name), "their IBAN": masks.shown(other.iban, iban)}
+        name, account = (None, None) if revealed else (masks.masked_name, masks.masked_account)
+        ends |= {
+            "other end": masks.shown(other.name, name),
+            "their account": masks.shown(other.account, account),
+        }
     if found.remittance is not None:
         ends["remittance"] = masks.shown(found.remittance, None if revealed else lambda _: "•••")
     return ends

@@ -14,6 +14,7 @@ from apps.core.money import Money
 from apps.ledger import public as ledger
 from apps.payments import routing
 from apps.payments.domain.references import NAME_MAX, clean_text
+from apps.payments.domain.us_accounts import clean_account_number, clean_routing_number
 from apps.payments.models import PayoutPolicy, SettlementAccount
 
 _PARTS = (
@@ -43,6 +44,7 @@ class AddSettlementAccount(Command):
     bank: str
     bic: str = ""
     pays_out: bool = True
+    routing_number: str = ""  # in the United States; `iban` is then the bank's own account number
 
 
 @handles(
@@ -50,7 +52,7 @@ class AddSettlementAccount(Command):
 )
 def add_settlement_account(command: AddSettlementAccount, context: Context) -> dict[str, Any]:
     """Open cash, clearing, receivable, suspense and charges accounts for a bank account of ours."""
-    iban = accounts.clean_iban(command.iban)
+    iban, routing_number = _account_at_bank(command)
     if SettlementAccount.objects.filter(iban=iban).exists():
         raise Invalid(field="iban", reason="already registered")
     opened = {
@@ -71,6 +73,7 @@ def add_settlement_account(command: AddSettlementAccount, context: Context) -> d
         organisation_id=command.operator_id,
         iban=iban,
         bic=command.bic,
+        routing_number=routing_number,
         holder=clean_text(command.holder, field="holder", length_max=NAME_MAX, required=True),
         bank=clean_text(command.bank, field="bank", length_max=70, required=True),
         currency=command.currency,
@@ -86,6 +89,12 @@ def add_settlement_account(command: AddSettlementAccount, context: Context) -> d
         currency=command.currency,
     )
     return {"id": public_id("sta", row.pk), "currency": command.currency}
+
+
+def _account_at_bank(command: AddSettlementAccount) -> tuple[str, str]:
+    if not command.routing_number:
+        return accounts.clean_iban(command.iban), ""
+    return clean_account_number(command.iban, field="iban"), clean_routing_number(command.routing_number)
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,11 @@ def window(account: BankAccount, due: date) -> dict[str, date]:
 
 
 def _counterparty(payment: payments.Payment, account: BankAccount) -> bytes | None:
-    """Index the other side's IBAN; a provider that collected for us is not the payer on the statement."""
+    """Index the other side's account; a provider that collected for us is not the payer on the statement."""
     other = payments.counterparty_of(payment)
     if other is None or payment.kind == "payin":
         return None
-    return counterparty_index(other.iban.reveal(), organisation_id=account.organisation_id)
+    return counterparty_index(other.account.reveal(), organisation_id=account.organisation_id)
 
 
 def _keep_version(row: Expectation, because: str, context: Context) -> None:
