@@ -11,6 +11,7 @@ Statement = formats.Statement
 StatementEntry = formats.StatementEntry
 StatementFile = formats.StatementFile
 open_entry = formats.open_entry
+read_amount = formats.amounts.read_amount
 read_statements = formats.read_statements
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "StatementEntry",
     "StatementFile",
     "open_entry",
+    "read_amount",
     "read_statements",
 ]

@@ -16,7 +16,7 @@ from apps.core.crypto.runtime import key_ring
 from apps.core.ids import uuid7
 from apps.reconciliation.bank_formats import OpenedLine, Statement, StatementEntry, open_entry
 from apps.reconciliation.domain.references import account_number, compared
-from apps.reconciliation.domain.words import LineState
+from apps.reconciliation.domain.words import LineState, Reversals
 from apps.reconciliation.models import BankAccount, StatementLine
 from apps.reconciliation.models.statements import TEXT_MAX
 
@@ -69,6 +69,11 @@ class LineSource:
     day: date
     final: bool  # a statement of booked entries, not an interim report or an advice
 
+    @property
+    def flips(self) -> bool:
+        """Tell whether this bank signs its reversals the other way round. Keys stay as it wrote them."""
+        return self.account.reversals == Reversals.FLIPPED
+
 
 def lines_of(entry: StatementEntry, source: LineSource, *, taken: set[str]) -> list[StatementLine]:
     """Open an entry into lines that sum to its amount.
@@ -94,7 +99,7 @@ def _line(
     refs = part.refs
     day = entry.booking_date or entry.value_date or source.day
     number_of_other = detail.counterparty_iban if detail else ""
-    return StatementLine(
+    line = StatementLine(
         id=content_id(day, str(account.id), fingerprint, str(number)),
         organisation_id=account.organisation_id,
         bank_account_id=account.id,
@@ -104,7 +109,7 @@ def _line(
         part=number,
         kind=part.kind,
         status=entry.status[:12],
-        amount_minor=part.amount.minor,
+        amount_minor=-part.amount.minor if entry.reversal and source.flips else part.amount.minor,
         currency=part.amount.currency,
         booking_date=day,
         value_date=entry.value_date,
@@ -120,18 +125,15 @@ def _line(
         counterparty=counterparty_index(number_of_other, organisation_id=account.organisation_id),
         text=_text(entry, part),
         fingerprint=fingerprint,
-        state=_state(entry, part, source),
     )
+    line.state = state_of_line(line, account, final=source.final)
+    return line
 
 
-def _state(entry: StatementEntry, part: OpenedLine, source: LineSource) -> str:
-    counts = (
-        source.final
-        and entry.status == BOOKED
-        and part.amount.minor != 0
-        and part.amount.currency == source.account.currency
-    )
-    return LineState.OPEN.value if counts else LineState.PROVISIONAL.value
+def state_of_line(line: StatementLine, account: BankAccount, *, final: bool) -> str:
+    """Say whether a line counts: booked, in a final statement, an amount in the account's currency."""
+    counts = final and line.status == BOOKED and line.amount_minor != 0 and line.currency == account.currency
+    return (LineState.OPEN if counts else LineState.PROVISIONAL).value
 
 
 def _text(entry: StatementEntry, part: OpenedLine) -> str | None:

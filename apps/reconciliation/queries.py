@@ -9,9 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, QuerySet, Sum
-from rapidfuzz import fuzz
 
-from apps.core.crypto.errors import KeyDestroyed
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
 from apps.core.money import Money
@@ -20,7 +18,7 @@ from apps.payments import public as payments
 from apps.reconciliation.domain.breaks import age_bucket
 from apps.reconciliation.domain.continuity import Link, Problem, check_chain
 from apps.reconciliation.domain.words import BreakState, LineState, Proof
-from apps.reconciliation.matching.bookings import told
+from apps.reconciliation.importing.pages import LAST, MORE, are_pages_of_one
 from apps.reconciliation.models import (
     BankAccount,
     Break,
@@ -29,6 +27,7 @@ from apps.reconciliation.models import (
     Expectation,
     Match,
     MatchItem,
+    Proposal,
     ReconRun,
     Statement,
     StatementLine,
@@ -69,13 +68,13 @@ def breaks_by_age(today: date) -> dict[str, dict[str, int]]:
 
 @dataclass(frozen=True, slots=True)
 class BreakPage:
-    """A break with both sides, which fields differ, what was done, and candidates with their reason."""
+    """A break with both sides, which fields differ, what was done, and what the run proposes."""
 
     row: Break
     line: StatementLine | None
     expectation: Expectation | None
     differs: tuple[str, ...]
-    candidates: tuple[tuple[Expectation, int, str], ...]  # expectation, score of 100, why
+    proposals: tuple[Proposal, ...]
     history: tuple[BreakEvent, ...]
 
 
@@ -105,57 +104,17 @@ def break_page(break_id: UUID) -> BreakPage:
         line,
         ours,
         differs,
-        _candidates(row),
+        proposals_for(row),
         tuple(BreakEvent.objects.filter(break_of_id=row.id).order_by("version")),
     )
 
 
-CANDIDATES_MAX = 10
-
-
-def _candidates(row: Break) -> tuple[tuple[Expectation, int, str], ...]:
-    """Score open expectations that a line might be: proposals for a person, never matched by themselves."""
-    line = row.line
-    if line is None:
+def proposals_for(row: Break) -> tuple[Proposal, ...]:
+    """Return what the latest run proposes for a break's line and is still open, best first."""
+    if row.line_id is None or row.state != BreakState.OPEN:
         return ()
-    named = Expectation.objects.filter(id__in=row.detail.get("candidates", []), state="open")
-    alike = Expectation.objects.filter(
-        bank_account_id=line.bank_account_id,
-        state="open",
-        currency=line.currency,
-        amount_minor=line.amount_minor,
-    ).order_by("due_date", "id")[:50]
-    rated = []
-    for one in {*named, *alike}:
-        points = {
-            "same amount": 50 * (one.amount_minor == line.amount_minor),
-            "same payer": 30 * (one.counterparty is not None and one.counterparty == line.counterparty),
-            "in its time": 10 * (one.window_from <= line.booking_date <= one.window_to),
-            "same reference": 40 * bool(one.end_to_end and one.end_to_end == line.end_to_end),
-            "similar name": 20 * _names_are_alike(line, one),
-        }
-        score = min(sum(points.values()), 100)
-        if score:
-            rated.append((one, score, ", ".join(name for name, got in points.items() if got)))
-    rated.sort(key=lambda item: (-item[1], item[0].id))
-    return tuple(rated[:CANDIDATES_MAX])
-
-
-NAME_RATIO_MIN = 90
-
-
-def _names_are_alike(line: StatementLine, one: Expectation) -> bool:
-    """Compare the name on the statement with the payment's payee, whatever the order of its words."""
-    if one.payment_id is None or line.text is None:
-        return False
-    other = payments.counterparty_of(payments.payment(one.payment_id))
-    try:
-        theirs, ours = told(line).get("name", ""), other.name.reveal() if other else ""
-    except KeyDestroyed:
-        return False  # one of them was erased
-    return (
-        bool(theirs and ours) and fuzz.token_sort_ratio(theirs.casefold(), ours.casefold()) >= NAME_RATIO_MIN
-    )
+    rows = Proposal.objects.filter(line_id=row.line_id, expectation__state="open")
+    return tuple(rows.select_related("expectation").order_by("-score", "expectation_id"))
 
 
 def runs(*, bank_account_id: UUID | None = None) -> QuerySet[ReconRun]:
@@ -183,14 +142,16 @@ def matches_of_payment(payment_id: UUID) -> list[Match]:
 
 def chain_problems(account: BankAccount) -> list[Problem]:
     """Check that the final statements of an account follow one another."""
-    rows = Statement.objects.filter(bank_account_id=account.id, kind="statement", page=1).order_by(
-        "day", "id"
-    )
-    return check_chain(
-        [
-            Link(public_id("stm", r.id), r.bank_id, r.day, r.sequence, r.opening_minor, r.closing_minor)
-            for r in rows
-        ]
+    rows = list(Statement.objects.filter(bank_account_id=account.id, kind="statement").order_by("day", "id"))
+    lasts = [row for row in rows if row.paging == LAST]
+    return check_chain([_link(row, lasts) for row in rows if row.page == 1])
+
+
+def _link(row: Statement, lasts: list[Statement]) -> Link:
+    """Make a statement's link of the chain; one of several pages closes with its last."""
+    end = row if row.paging != MORE else next((one for one in lasts if are_pages_of_one(row, one)), row)
+    return Link(
+        public_id("stm", row.id), row.bank_id, end.day, row.sequence, row.opening_minor, end.closing_minor
     )
 
 

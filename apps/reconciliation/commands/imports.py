@@ -12,12 +12,21 @@ from django.db import connection
 from apps.core.commands import Command, Context, handles
 from apps.core.ids import public_id
 from apps.core.money import Money
-from apps.reconciliation.bank_formats import FormatError, Statement, StatementFile, read_statements
+from apps.reconciliation.bank_formats import (
+    FormatError,
+    Statement,
+    StatementFile,
+    read_amount,
+    read_statements,
+)
 from apps.reconciliation.domain.words import Proof
 from apps.reconciliation.errors import DuplicateStatement, FutureDate, UnknownBankAccount
 from apps.reconciliation.events import StatementImported
 from apps.reconciliation.importing.accounts import account_of
-from apps.reconciliation.importing.overlaps import known_lines, store_lines
+from apps.reconciliation.importing.overlaps import known_lines
+from apps.reconciliation.importing.pages import LAST, MORE, prove_pages
+from apps.reconciliation.importing.retold import store_lines
+from apps.reconciliation.importing.reversals import as_meant, suspect
 from apps.reconciliation.lines import LineSource, booking_dates, content_id, lines_of, statement_day
 from apps.reconciliation.models import BankAccount
 from apps.reconciliation.models import Statement as StatementRow
@@ -71,7 +80,8 @@ def import_statement(command: ImportStatement, context: Context) -> dict[str, An
         findings=[finding.as_dict() for finding in parsed.findings[:FINDINGS_KEPT]],
     )
     rows = [_import_one(one, page, file, context) for one, page in _number_repeats(parsed.statements)]
-    rows.sort(key=lambda row: (row.day, row.id))
+    prove_pages(rows)
+    rows = _statements_of(file)
     context.note(
         "statement_file",
         file.sha256,
@@ -135,8 +145,9 @@ def _import_one(statement: Statement, page: int, file: FileRow, context: Context
             "undated", "Nothing in the statement says which day it is of.", statement.line, "Stmt"
         )
     _refuse_future(statement, day, context.at.date())
-    row = _statement_row(statement, page, account, file, day, context)
+    row = _statement_row(as_meant(statement, account), page, account, file, day, context)
     _refuse_duplicate(row)
+    suspect(account, row)
     _add_lines(statement, row, account, file)
     context.emit(
         StatementImported(
@@ -182,6 +193,8 @@ def _statement_row(
         kind=statement.kind,
         sequence=statement.sequence[:40],
         page=page,
+        paging=_paging(statement),
+        told_sums=_told_sums(statement),
         from_date=statement.from_date,
         to_date=statement.to_date,
         day=day,
@@ -198,6 +211,25 @@ def _statement_row(
         proof_reasons=list(proof.reasons),
         imported_at=context.at,
     )
+
+
+def _paging(statement: Statement) -> str:
+    if statement.page == 1 and statement.last_page:
+        return ""
+    return LAST if statement.last_page else MORE
+
+
+def _told_sums(statement: Statement) -> dict[str, int]:
+    """Keep what the bank says its entries count and sum up to, as far as it is said and can be read."""
+    told = statement.summary
+    kept = {} if told.entries is None else {"entries": told.entries}
+    for name, written in (("credit_minor", told.credit_sum), ("debit_minor", told.debit_sum)):
+        if written:
+            try:
+                kept[name] = read_amount(written, statement.currency).minor
+            except FormatError:
+                kept[name] = -1  # it agrees with nothing
+    return kept
 
 
 def _minor(amount: Money | None, account: BankAccount) -> int | None:
@@ -233,7 +265,7 @@ def _add_lines(statement: Statement, row: StatementRow, account: BankAccount, fi
     row.line_count = len(lines)
     row.known_count = sum(1 for line in lines if line.fingerprint in known.same)
     row.save(force_insert=True)
-    store_lines(lines, row, same=known.same)
+    store_lines(lines, row, account, same=known.same)
 
 
 def _statements_of(file: FileRow) -> list[StatementRow]:

@@ -19,6 +19,7 @@ from apps.reconciliation.events import RunFinished
 from apps.reconciliation.matching.bookings import book_line, is_charge, payin_target
 from apps.reconciliation.matching.findings import Finding, count_expected, find
 from apps.reconciliation.matching.passes import run_passes
+from apps.reconciliation.matching.proposals import propose
 from apps.reconciliation.matching.record import record_breaks
 from apps.reconciliation.models import BankAccount, Break, ReconRun, StatementLine
 
@@ -59,6 +60,7 @@ def reconcile_account(command: Reconcile, context: Context) -> dict[str, Any]:
     if account.role == AccountRole.SETTLEMENT.value:
         findings = _book_what_explains_itself(findings, matched, context)
     record_breaks(account, findings, context)
+    propose(account, context)
     return _finish(account, command, matched, count_expected(parameters), time.monotonic() - started, context)
 
 

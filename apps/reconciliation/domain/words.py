@@ -89,6 +89,14 @@ class Resolution(StrEnum):
     CHARGE = "charge"
 
 
+class Reversals(StrEnum):
+    """How a bank signs the entries it marks as reversals (RvslInd)."""
+
+    AS_WRITTEN = "as_written"  # the direction is the booking's, as ISO 20022 has it
+    SUSPECTED = "suspected"  # a statement did not foot, and would with its reversals the other way round
+    FLIPPED = "flipped"  # it keeps the direction of the original: a person said so
+
+
 class AccountRole(StrEnum):
     """Why we follow a bank account."""
 

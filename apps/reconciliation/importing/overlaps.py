@@ -84,26 +84,3 @@ def _shared_days(one: StatementRow, other: StatementRow) -> int:
 
 def _end(row: StatementRow) -> date:
     return row.to_date or row.day
-
-
-def store_lines(lines: list[StatementLine], row: StatementRow, *, same: frozenset[str]) -> None:
-    """Store the new lines. A known one moves to whichever of its statements has the lower key.
-
-    That choice does not depend on which statement came first. An interim report's line becomes the
-    final statement's, and counts from then on.
-    """
-    StatementLine.objects.bulk_create(
-        [line for line in lines if line.fingerprint not in same], batch_size=1_000
-    )
-    if not same:
-        return
-    for line in lines:
-        if line.fingerprint not in same:
-            continue
-        known = StatementLine.objects.filter(
-            bank_account_id=row.bank_account_id, fingerprint=line.fingerprint, part=line.part
-        )
-        here = {"statement_id": row.id, "position": line.position}
-        known.filter(statement__kind=row.kind, statement_id__gt=row.id).update(**here)
-        if row.kind == "statement":
-            known.exclude(statement__kind=row.kind).update(**here, state=line.state)

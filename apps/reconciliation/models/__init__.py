@@ -1,6 +1,6 @@
 """Tables: statements as the bank wrote them, what we expected, matches, breaks, closed days."""
 
-from apps.reconciliation.models.breaks import Break, BreakEvent, DayClose
+from apps.reconciliation.models.breaks import Break, BreakEvent, DayClose, Proposal
 from apps.reconciliation.models.matching import (
     Expectation,
     ExpectationVersion,
@@ -19,6 +19,7 @@ __all__ = [
     "ExpectationVersion",
     "Match",
     "MatchItem",
+    "Proposal",
     "ReconRun",
     "Statement",
     "StatementFile",

@@ -95,6 +95,38 @@ class BreakEvent(TenantModel):
         return f"{self.break_of_id} {self.version}"
 
 
+class Proposal(TenantModel):
+    """What an unmatched line might be, with a score and its reasons: for a person, never matched by itself.
+
+    Made anew by each run. Reasons are words such as `same_amount` or `similar_name`; no names are kept.
+    """
+
+    bank_account = models.ForeignKey(BankAccount, models.PROTECT, db_constraint=False)
+    line = models.ForeignKey(StatementLine, models.PROTECT, db_constraint=False)
+    expectation = models.ForeignKey(Expectation, models.PROTECT, db_constraint=False)
+    expectation_organisation_id = models.UUIDField()
+    score = models.PositiveSmallIntegerField()  # of 100
+    reasons = models.JSONField()
+    made_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            # Also how a break's page finds them.
+            models.UniqueConstraint(fields=["line", "expectation"], name="reconciliation_proposal_once"),
+            models.CheckConstraint(
+                condition=models.Q(score__range=(1, 100)), name="reconciliation_proposal_score"
+            ),
+        ]
+        indexes = [
+            # A run replaces those of its account.
+            models.Index(fields=["bank_account"], name="reconciliation_proposals_of"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line_id} {self.expectation_id}"
+
+
 class DayClose(TenantModel):
     """A closed day of a bank account and the evidence it was closed on. Append-only.
 

@@ -7,7 +7,7 @@ from django.db import models
 from apps.core.crypto.fields import EncryptedTextField
 from apps.core.fields import CurrencyField, MoneyMinorField
 from apps.core.models import TenantModel
-from apps.reconciliation.domain.words import AccountRole, LineState, Proof
+from apps.reconciliation.domain.words import AccountRole, LineState, Proof, Reversals
 
 REFERENCE_MAX = 140
 TEXT_MAX = 8_000
@@ -38,6 +38,9 @@ class BankAccount(TenantModel):
     role = models.CharField(max_length=12, choices=choices(AccountRole))
     settlement_account_id = models.UUIDField(null=True)
     lenient = models.BooleanField(default=False)  # its files break the schema and are read all the same
+    reversals = models.CharField(
+        max_length=12, choices=choices(Reversals), default=Reversals.AS_WRITTEN.value
+    )
     days_before = models.PositiveSmallIntegerField(default=2)  # business days before the due date
     days_after = models.PositiveSmallIntegerField(default=5)  # business days after it; then it is missing
     added_at = models.DateTimeField()
@@ -49,6 +52,7 @@ class BankAccount(TenantModel):
                 fields=["organisation_id", "number", "currency"], name="reconciliation_account_once"
             ),
             one_of("role", AccountRole, "reconciliation_account_role"),
+            one_of("reversals", Reversals, "reconciliation_account_reversals"),
         ]
 
     def __str__(self) -> str:
@@ -81,7 +85,8 @@ class Statement(TenantModel):
     """One account's statement (camt.053, MT940, BAI2), interim report or advice.
 
     `day` is the day its closing balance speaks of. `entry_count`, `credit_minor` and `debit_minor`
-    count every entry as the bank wrote it; `known_count` of its lines came before, in another one.
+    count every entry as the bank wrote it; `known_count` of its lines came before, in another one. The
+    pages of a statement are rows of their own, which prove their day together (`domain/pages.py`).
     """
 
     bank_account = models.ForeignKey(BankAccount, models.PROTECT, db_constraint=False)
@@ -90,6 +95,8 @@ class Statement(TenantModel):
     kind = models.CharField(max_length=10)  # statement, interim, advice
     sequence = models.CharField(max_length=40)
     page = models.PositiveIntegerField()
+    paging = models.CharField(max_length=4, default="")  # of a longer statement: "more" follow, or "last"
+    told_sums = models.JSONField(default=dict)  # what the bank says its entries count and sum up to
     from_date = models.DateField(null=True)
     to_date = models.DateField(null=True)
     day = models.DateField()

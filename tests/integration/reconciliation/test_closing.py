@@ -125,10 +125,11 @@ class TestPages:
         bank.reconcile()
 
         with tenancy.scope(tenancy.PLATFORM):
-            ((expectation, score, why),) = break_page(bank.only_break().id).candidates
+            (proposal,) = break_page(bank.only_break().id).proposals
 
-        assert expectation.payment_id == payment.id and score >= 60
-        assert why == "same amount, in its time, similar name"
+            assert proposal.expectation.payment_id == payment.id and proposal.score == 80
+            assert proposal.reasons == ["same_amount", "similar_name", "in_its_time"]
+        assert merchant.payment_state(payment) == "sent"
 
 
 class TestTimeline:

@@ -199,6 +199,11 @@ def _digest_of_import(organisation_id, files):
                 str(line.booking_date),
                 line.state,
                 line.position,
+                line.statement.bank_id,
+                line.bank_reference,
+                line.end_to_end,
+                line.bank_code,
+                line.text.reveal() if line.text else "",
             ]
             for line in lines
         ]

@@ -24,6 +24,16 @@ class Command(BaseCommand):
         parser.add_argument("--currency", required=True)
         parser.add_argument("--name", default="")
         parser.add_argument("--lenient", action="store_true", help="this bank's files break their schema")
+        parser.add_argument(
+            "--reversals",
+            choices=("as_written", "flipped"),
+            default="as_written",
+            help="flipped: this bank signs a reversal like what it reverses; what was imported is turned",
+        )
+        parser.add_argument("--days-before", type=int, default=2, help="business days before the due date")
+        parser.add_argument(
+            "--days-after", type=int, default=5, help="business days after it; then it is missing"
+        )
         parser.add_argument("--organisation", default="", help="org_…; the operator if left out")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,6 +44,9 @@ class Command(BaseCommand):
             currency=options["currency"].upper(),
             name=options["name"],
             lenient=options["lenient"],
+            reversals=options["reversals"],
+            days_before=options["days_before"],
+            days_after=options["days_after"],
         )
         try:
             outcome = execute(command, actor=cli_actor(), key=None, at=clock.database_now())
