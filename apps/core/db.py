@@ -45,6 +45,31 @@ def require_transaction() -> None:
         raise RuntimeError("this must be called inside a transaction")
 
 
+@contextmanager
+def session_lock(name: str) -> Iterator[bool]:
+    """Try to be the only session in the block, over all processes, for work outside of transactions.
+
+    Gives False at once when another one is in it. The lock ends with the block, or with the session if
+    the process dies.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
+        (alone,) = cursor.fetchone()
+    try:
+        yield bool(alone)
+    finally:
+        if alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+
+
+def transaction_lock(name: str) -> None:
+    """Wait for a lock by name that the open transaction then holds until its end."""
+    require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
 def retrying(work: Callable[[], T], *, tries_max: int = 5, jitter_s: float = 0.05) -> T:
     """Run a whole transaction again when it collided with another one. Raises Busy at the end.
 

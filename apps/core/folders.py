@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +52,12 @@ class Incoming:
 
 
 def put_whole(path: Path, data: bytes) -> None:
-    """Write a file so that whoever watches the folder sees all of it or nothing, even after a crash."""
+    """Write a file so that whoever watches the folder sees all of it or nothing, even after a crash.
+
+    Two writers of the same name do not meet: the last one's file stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     with part.open("wb") as file:
         file.write(data)
         file.flush()

@@ -13,35 +13,84 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from apps.core import tenancy
+from apps.core import db, tenancy
 from apps.core.actors import Actor
 from apps.core.commands import execute
+from apps.core.errors import NotFound
 from apps.core.folders import put_whole
-from apps.payments.commands.batches import CloseBatch, MarkBatchSent, NothingToSend
+from apps.payments.commands.batches import (
+    BatchDiffers,
+    CloseBatch,
+    MarkBatchSent,
+    NothingToSend,
+    RecordRebuiltBatch,
+)
 from apps.payments.models import Batch, Counterparty, Payment, SettlementAccount
 from apps.payments.rails import adapter
-from apps.payments.rails.base import Instruction, Outgoing, Party
+from apps.payments.rails.base import Built, Instruction, Outgoing, Party
 from apps.payments.routing import SettlementRoute, route_of
 
 
 def export_batches(
-    *, rail: str, execution_date: date, folder: Path, actor: Actor, at: datetime
+    *,
+    rail: str,
+    execution_date: date,
+    folder: Path,
+    actor: Actor,
+    at: datetime,
+    segregate: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Send what was closed before and not sent, then all that is approved; yield each batch's data.
 
-    Raises FormatError when a payment cannot be written; its batch stays closed and can be inspected.
+    `segregate` puts each kind of payment into files of its own. What another run sends at this moment is
+    left to it. Raises FormatError when a payment cannot be written; its batch stays closed and can be
+    inspected.
     """
     for message_id in _unsent(rail):
-        yield _send(message_id, folder=folder, actor=actor, at=at)
+        yield from _send(message_id, folder=folder, actor=actor, at=at)
     for account in _paying_accounts(rail):
-        while True:
-            try:
-                closed = execute(
-                    CloseBatch(None, account.id, rail, execution_date), actor=actor, key=None, at=at
-                )
-            except NothingToSend:
-                break
-            yield _send(closed.answer["message_id"], folder=folder, actor=actor, at=at)
+        for kinds in _kinds_apart(rail, account) if segregate else [()]:
+            while True:
+                command = CloseBatch(None, account.id, rail, execution_date, kinds)
+                try:
+                    closed = execute(command, actor=actor, key=None, at=at)
+                except NothingToSend:
+                    break
+                yield from _send(closed.answer["message_id"], folder=folder, actor=actor, at=at)
+
+
+def _kinds_apart(rail: str, account: SettlementRoute) -> list[tuple[str, ...]]:
+    with tenancy.scope(tenancy.PLATFORM):
+        waiting = Payment.objects.filter(rail=rail, state="approved", settlement_account_id=account.id)
+        return [(kind,) for kind in sorted(set(waiting.values_list("kind", flat=True)))]
+
+
+def mark_sent_by_hand(
+    message_id: str, *, actor: Actor, at: datetime, uploaded: bytes | None = None
+) -> dict[str, Any]:
+    """Record that a person handed a batch's file to the bank. Raises NotFound, FormatError, BatchDiffers.
+
+    `uploaded` is the file they took, if it is at hand: it must be the batch's, byte for byte.
+    """
+    built = _built(message_id)
+    digest = hashlib.sha256(built.data).hexdigest()
+    if uploaded is not None and uploaded != built.data:
+        raise BatchDiffers(id=message_id, sent=hashlib.sha256(uploaded).hexdigest(), built=digest)
+    command = MarkBatchSent(None, message_id, digest, f"{message_id}{built.suffix}")
+    return execute(command, actor=actor, key=None, at=at).answer
+
+
+def rebuild_batch(message_id: str, *, folder: Path, actor: Actor, at: datetime) -> dict[str, Any]:
+    """Write a batch's file again: the very same bytes, or nothing. Its state stays as it is.
+
+    Raises NotFound, FormatError, and BatchDiffers when what is built now is not what was sent.
+    """
+    built = _built(message_id)
+    digest = hashlib.sha256(built.data).hexdigest()
+    answer = execute(RecordRebuiltBatch(None, message_id, digest), actor=actor, key=None, at=at).answer
+    name = f"{message_id}{built.suffix}"
+    put_whole(folder / name, built.data)
+    return {**answer, "file_name": name}
 
 
 def preview(rail: str) -> dict[str, Any]:
@@ -55,11 +104,17 @@ def preview(rail: str) -> dict[str, Any]:
 
 
 def batch_bytes(message_id: str) -> bytes:
-    """Build the file of a batch. The same batch always gives the same bytes. Raises FormatError."""
+    """Build the file of a batch. The same batch always gives the same bytes. Raises FormatError, NotFound."""
+    return _built(message_id).data
+
+
+def _built(message_id: str) -> Built:
     with tenancy.scope(tenancy.PLATFORM):
-        batch = Batch.objects.get(message_id=message_id)
+        batch = Batch.objects.filter(message_id=message_id).first()
+        if batch is None:
+            raise NotFound(object="batch", id=message_id[:35])
         outgoing = _outgoing(batch)
-    return adapter(batch.rail).build(outgoing).data
+    return adapter(batch.rail).build(outgoing)
 
 
 def _outgoing(batch: Batch) -> Outgoing:
@@ -105,9 +160,23 @@ def _paying_accounts(rail: str) -> list[SettlementRoute]:
         return [route_of(row) for row in rows]
 
 
-def _send(message_id: str, *, folder: Path, actor: Actor, at: datetime) -> dict[str, Any]:
-    data = batch_bytes(message_id)
-    name = f"{message_id}.xml"
-    put_whole(folder / name, data)
-    command = MarkBatchSent(None, message_id, hashlib.sha256(data).hexdigest(), name)
-    return execute(command, actor=actor, key=f"sent:{message_id}", at=at).answer
+def _send(message_id: str, *, folder: Path, actor: Actor, at: datetime) -> Iterator[dict[str, Any]]:
+    """Put a closed batch's file in place and mark it sent; nothing, if another run does or has done it.
+
+    One run at a time on a batch: a bank that takes files away at once must never find a second one.
+    """
+    with db.session_lock(f"payments sending {message_id}") as alone:
+        if not alone or not _is_closed(message_id):
+            return
+        built = _built(message_id)
+        name = f"{message_id}{built.suffix}"
+        put_whole(folder / name, built.data)
+        command = MarkBatchSent(None, message_id, hashlib.sha256(built.data).hexdigest(), name)
+        # Without a key: the batch's own state makes it once, and no answer of another run gets in the way.
+        sent = execute(command, actor=actor, key=None, at=at).answer
+    yield sent
+
+
+def _is_closed(message_id: str) -> bool:
+    with tenancy.scope(tenancy.PLATFORM):
+        return Batch.objects.filter(message_id=message_id, state=Batch.State.CLOSED).exists()

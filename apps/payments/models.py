@@ -290,6 +290,33 @@ class SettlementAccount(TenantModel):
         return self.iban
 
 
+class BankHoliday(models.Model):
+    """A day on which a payment system is closed, with where that was taken from. Platform-wide.
+
+    Frozen: `sync_bank_calendar` compares it with its source and changes it only when it is told to.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    calendar = models.CharField(max_length=10)
+    day = models.DateField()
+    name = models.CharField(max_length=80)
+    source = models.CharField(max_length=30)
+    source_version = models.CharField(max_length=20)
+    recorded_at = models.DateTimeField(db_default=models.Func(function="clock_timestamp"))
+
+    class Meta:
+        constraints = [
+            # Also how a calendar is read.
+            models.UniqueConstraint(fields=["calendar", "day"], name="payments_bank_holiday_once"),
+            models.CheckConstraint(
+                condition=models.Q(calendar__in=["FED", "TARGET"]), name="payments_bank_holiday_calendar"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.calendar} {self.day}"
+
+
 class PayoutPolicy(TenantModel):
     """Up to which amount an organisation's payouts need no second person."""
 

@@ -13,7 +13,7 @@ from apps.core import clock
 from apps.core.actors import system_actor
 from apps.core.errors import Refusal
 from apps.core.folders import Incoming
-from apps.payments.calendar import next_target_day
+from apps.payments.calendar import execution_day
 from apps.payments.exports import export_batches
 from apps.payments.formats import FormatError
 from apps.payments.rails import rails_with_files
@@ -29,7 +29,7 @@ def export_due_batches(**_: Any) -> None:
     for rail in rails_with_files():
         for batch in export_batches(
             rail=rail,
-            execution_date=next_target_day(at.date()),
+            execution_date=execution_day(rail, at),
             folder=Path(settings.BANK_OUTGOING_DIR),
             actor=system_actor("export_batches"),
             at=at,

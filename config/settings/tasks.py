@@ -25,3 +25,7 @@ WEBHOOK_BODIES_DAYS = env.number("WEBHOOK_BODIES_DAYS", 90)
 
 BANK_FILES_EVERY_S = env.number("BANK_FILES_EVERY_S", 5 if ENVIRONMENT == "sandbox" else 900)
 """How often approved payments go out and the bank's answers are looked for, in seconds."""
+
+BANK_CUT_OFFS = env.words("BANK_CUT_OFFS")
+"""Cut-offs of our banks where they differ from a rail's usual ones, with commas between: each is
+`rail name HH:MM zone [same-day]`, such as `sepa_ct afternoon 15:30 Europe/Berlin same-day`."""

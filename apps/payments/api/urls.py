@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.payments.api import views
+from apps.payments.api import quotes, views
 
 urlpatterns = [
     path("payments", views.Payments.as_view()),
@@ -11,4 +11,5 @@ urlpatterns = [
     path("payments/<str:payment_id>/cancel", views.CancelOne.as_view()),
     path("payments/<str:payment_id>/refunds", views.PaymentRefunds.as_view()),
     path("refunds", views.Refunds.as_view()),
+    path("quotes", quotes.Quotes.as_view()),
 ]

@@ -2,7 +2,7 @@
 
 from apps.payments.commands.accounts import AddSettlementAccount, SetPayoutPolicy
 from apps.payments.commands.approval import ApprovePayment, CancelPayment, DeclinePayment
-from apps.payments.commands.batches import CloseBatch, MarkBatchSent
+from apps.payments.commands.batches import CloseBatch, MarkBatchSent, RecordRebuiltBatch
 from apps.payments.commands.payins import ApplyProviderEvent, BookPayin
 from apps.payments.commands.payouts import CreatePayout
 from apps.payments.commands.refunds import CreateRefund
@@ -25,6 +25,7 @@ __all__ = [
     "CreateTransfer",
     "DeclinePayment",
     "MarkBatchSent",
+    "RecordRebuiltBatch",
     "ReturnPayment",
     "SetPayoutPolicy",
     "SettlePayment",

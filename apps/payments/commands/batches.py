@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Max
 
+from apps.core import db
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict, NotFound
 from apps.core.ids import public_id
@@ -30,26 +31,30 @@ class NothingToSend(Conflict):
 class CloseBatch(Command):
     """Choose the approved payments of a rail that leave from one of our bank accounts.
 
-    Runs for the whole platform: a file holds the payments of every organisation.
+    Runs for the whole platform: a file holds the payments of every organisation. `kinds` takes payments
+    of these kinds alone, for banks that want them in files of their own.
     """
 
     settlement_account_id: UUID
     rail: str
     execution_date: date
+    kinds: tuple[str, ...] = ()
 
 
 @handles(CloseBatch, name="payments.close_batch", version=1, permission="payments.batch")
 def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
     """Close a batch over all approved payments, at most 10,000. Raises NothingToSend.
 
-    Locks the settlement account first, so that batch numbers have no gap and two runs never race.
+    One run at a time on a rail, whichever account it pays from, so that batch numbers have no gap.
     """
+    db.transaction_lock(f"payments batches {command.rail}")
     account = SettlementAccount.objects.select_for_update().filter(pk=command.settlement_account_id).first()
     if account is None:
         raise NotFound(object="settlement_account", id=public_id("sta", command.settlement_account_id))
     payments = list(
         Payment.objects.select_for_update(skip_locked=True, no_key=True)
         .filter(rail=command.rail, state=State.APPROVED, settlement_account_id=account.pk)
+        .filter(**({"kind__in": command.kinds} if command.kinds else {}))
         .order_by("id")[:PAYMENTS_MAX]
     )
     if not payments:
@@ -110,6 +115,31 @@ def mark_batch_sent(command: MarkBatchSent, context: Context) -> dict[str, Any]:
     batch.save()
     context.note("batch", batch.message_id, sha256=batch.sha256, payments=len(payments))
     return batch_data(batch)
+
+
+class BatchDiffers(Conflict):
+    code = "batch_differs"
+    title = "The file built now is not the file that was sent."
+
+
+@dataclass(frozen=True)
+class RecordRebuiltBatch(Command):
+    """Record that a batch's file was written again, with the digest of what was built."""
+
+    message_id: str
+    sha256: str
+
+
+@handles(RecordRebuiltBatch, name="payments.record_rebuilt_batch", version=1, permission="payments.batch")
+def record_rebuilt_batch(command: RecordRebuiltBatch, context: Context) -> dict[str, Any]:
+    """Note it. Raises NotFound, and BatchDiffers when a file with another digest was sent before."""
+    batch = Batch.objects.filter(message_id=command.message_id).first()
+    if batch is None:
+        raise NotFound(object="batch", id=command.message_id)
+    if batch.sha256 and batch.sha256 != command.sha256:
+        raise BatchDiffers(id=batch.message_id, sent=batch.sha256, built=command.sha256)
+    context.note("batch", batch.message_id, sha256=command.sha256, rebuilt=True)
+    return {**batch_data(batch), "sha256": command.sha256}
 
 
 def batch_data(batch: Batch) -> dict[str, Any]:

@@ -7,23 +7,34 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from apps.core.errors import Refusal
+
 DAYS_MAX = 3660
 """How far a search for a business day goes, in days: no calendar is closed for ten years."""
+
+
+class CalendarEnds(Refusal):
+    code = "calendar_ends"
+    title = "The bank calendar does not reach that far."
 
 
 @dataclass(frozen=True)
 class Calendar:
     """When a payment system is open: not on Saturday and Sunday, nor on its holidays.
 
-    `always` is for the systems that never close (instant payments).
+    `always` is for the systems that never close (instant payments). `known` are the first and the last
+    day that the holidays cover; None covers all days.
     """
 
     name: str
     holidays: frozenset[date] = frozenset()
     always: bool = False
+    known: tuple[date, date] | None = None
 
     def is_open(self, day: date) -> bool:
-        """Tell whether the system settles on this day."""
+        """Tell whether the system settles on this day. Raises CalendarEnds for a day that is not covered."""
+        if self.known is not None and not self.known[0] <= day <= self.known[1]:
+            raise CalendarEnds(calendar=self.name, day=day.isoformat(), last=self.known[1].isoformat())
         return self.always or (day.weekday() < 5 and day not in self.holidays)
 
     def on_or_after(self, day: date) -> date:
