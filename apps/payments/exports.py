@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from apps.core.actors import Actor
 from apps.core.commands import execute
 from apps.core.errors import NotFound
 from apps.core.folders import put_whole
+from apps.payments import ach_files
+from apps.payments.calendar import calendar
 from apps.payments.commands.batches import (
     BatchDiffers,
     CloseBatch,
@@ -25,10 +28,14 @@ from apps.payments.commands.batches import (
     NothingToSend,
     RecordRebuiltBatch,
 )
-from apps.payments.models import Batch, Counterparty, Payment, SettlementAccount
+from apps.payments.domain.calendars import next_cut_off
+from apps.payments.models import AchProfile, Batch, Counterparty, Payment, Rail, SettlementAccount
 from apps.payments.rails import adapter
+from apps.payments.rails.ach import Ach, bank_day
 from apps.payments.rails.base import Built, Instruction, Outgoing, Party
 from apps.payments.routing import SettlementRoute, route_of
+
+BETWEEN_FILES, BEFORE_CUT_OFF = timedelta(minutes=45), timedelta(minutes=15)
 
 
 def export_batches(
@@ -50,13 +57,54 @@ def export_batches(
         yield from _send(message_id, folder=folder, actor=actor, at=at)
     for account in _paying_accounts(rail):
         for kinds in _kinds_apart(rail, account) if segregate else [()]:
-            while True:
-                command = CloseBatch(None, account.id, rail, execution_date, kinds)
-                try:
-                    closed = execute(command, actor=actor, key=None, at=at)
-                except NothingToSend:
-                    break
-                yield from _send(closed.answer["message_id"], folder=folder, actor=actor, at=at)
+            for lot in lots(rail, at, execution_date):
+                while True:
+                    command = CloseBatch(None, account.id, rail, lot.execution_date, kinds, lot.same_day)
+                    try:
+                        closed = execute(command, actor=actor, key=None, at=at)
+                    except NothingToSend:
+                        break
+                    yield from _send(closed.answer["message_id"], folder=folder, actor=actor, at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Payments that go together: when they are executed, and whether only those of the same day."""
+
+    execution_date: date
+    same_day: bool = False
+
+
+def lots(rail: str, at: datetime, execution_date: date) -> list[Lot]:
+    """Say which lots leave now. On the ACH those of the same day go first, while one of its windows is open.
+
+    With another day than the next that an ordinary file can have, everything goes for that day.
+    """
+    ordinary = Lot(execution_date)
+    clearing_house = adapter(rail)
+    if not isinstance(clearing_house, Ach):
+        return [ordinary]
+    days = calendar("FED")
+    window = clearing_house.same_day_window(at, days)
+    if window is None or execution_date != clearing_house.effective_date(at, days):
+        return [ordinary]
+    return [Lot(bank_day(at), same_day=True), ordinary]
+
+
+def is_due(rail: str, at: datetime) -> bool:
+    """Tell whether a file should leave by itself now.
+
+    On the ACH a bank tells 36 files of a day apart: one leaves every 45 minutes at most, and one in the
+    last quarter of an hour before each cut-off. A person can export at any moment.
+    """
+    clearing_house = adapter(rail)
+    if not isinstance(clearing_house, Ach) or _unsent(rail):
+        return True
+    window, day = next_cut_off(clearing_house.cut_offs, calendar("FED"), at)
+    closing = window.on(day) - BEFORE_CUT_OFF
+    since = closing if closing <= at else at - BETWEEN_FILES
+    with tenancy.scope(tenancy.PLATFORM):
+        return not Batch.objects.filter(rail=rail, created_at__gte=since).exists()
 
 
 def _kinds_apart(rail: str, account: SettlementRoute) -> list[tuple[str, ...]]:
@@ -119,7 +167,9 @@ def _built(message_id: str) -> Built:
 
 def _outgoing(batch: Batch) -> Outgoing:
     account = route_of(SettlementAccount.objects.get(pk=batch.settlement_account_id))
-    ours = Party(account.holder, account.iban, account.bic)
+    ours = Party(account.holder, account.iban, account.routing_number or account.bic)
+    if batch.rail == Rail.ACH:
+        return ach_files.outgoing_of(batch, ours)
     rows = list(Payment.objects.filter(batch_message_id=batch.message_id).order_by("id"))
     ends = Counterparty.objects.in_bulk({row.counterparty_id for row in rows})
     return Outgoing(
@@ -157,6 +207,8 @@ def _paying_accounts(rail: str) -> list[SettlementRoute]:
     currencies = adapter(rail).capabilities().currencies
     with tenancy.scope(tenancy.PLATFORM):
         rows = SettlementAccount.objects.filter(pays_out=True, currency__in=currencies).order_by("currency")
+        if rail == Rail.ACH:
+            rows = rows.filter(pk__in=AchProfile.objects.values("settlement_account_id"))
         return [route_of(row) for row in rows]
 
 

@@ -58,6 +58,7 @@ class Counterparty(TenantModel):
     account_number_index = BlindIndexField(source="account_number", normalise=normalise.identifier)
     account_kind = models.CharField(max_length=8, default="")  # checking or savings
     holder = models.CharField(max_length=8, default="")  # person or company, where the rail asks
+    stopped_code = models.CharField(max_length=4, default="")  # the return after which nothing goes there
     replaced_by_id = models.UUIDField(null=True)
     replaced_at = models.DateTimeField(null=True)
     country = models.CharField(max_length=2, default="")
@@ -155,6 +156,7 @@ class Payment(Living):
     )
     subject_id = models.UUIDField()  # under whose key the remittance text is sealed
     reference = models.CharField(max_length=70, default="")  # the client's own
+    rail_options = models.JSONField(default=dict)  # what the rail's own rules ask for, such as an SEC code
     provider = models.CharField(max_length=30, default="")
     provider_reference = models.CharField(max_length=100, null=True)
     batch_message_id = models.CharField(max_length=35, default="")
@@ -365,6 +367,108 @@ class Batch(TenantModel):
 
     def __str__(self) -> str:
         return self.message_id
+
+
+class AchProfile(TenantModel):
+    """How one of our bank accounts takes part in the ACH: who we are there, and the counters of its files.
+
+    The counters are taken under the row's lock, so that they have no gaps.
+    """
+
+    settlement_account_id = models.UUIDField(unique=True)
+    company_id = models.CharField(max_length=10)
+    company_name = models.CharField(max_length=16)
+    destination = models.CharField(max_length=9)  # the routing number of who takes our files
+    destination_name = models.CharField(max_length=23, default="")
+    origin = models.CharField(max_length=10)  # as the bank has assigned it
+    origin_name = models.CharField(max_length=23, default="")
+    segregate = models.BooleanField(default=False)  # debits and credits in batches of their own
+    trace_sequence = models.PositiveIntegerField(default=0)  # the latest, of seven digits
+    batch_number = models.PositiveIntegerField(default=0)  # the latest, of seven digits
+    file_date = models.DateField(null=True)  # the latest file's, in the bank's time zone
+    files_on_date = models.PositiveSmallIntegerField(default=0)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            # The file id modifier has 36 values.
+            models.CheckConstraint(
+                condition=models.Q(files_on_date__lte=36), name="payments_ach_files_on_date"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.company_id
+
+
+class AchFile(TenantModel):
+    """What a NACHA file says of itself, fixed when its batch was closed: the same batch, the same bytes."""
+
+    message_id = models.CharField(max_length=35, unique=True)
+    batch_id = models.UUIDField()
+    settlement_account_id = models.UUIDField()
+    file_date = models.DateField()
+    modifier = models.CharField(max_length=1)
+    first_batch_number = models.PositiveIntegerField()
+    same_day = models.BooleanField()
+    profile = models.JSONField()  # of whom and to whom, as it was then
+    created_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["settlement_account_id", "file_date", "modifier"], name="payments_ach_modifier_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
+class AchItem(TenantModel):
+    """One entry of a NACHA file: whose payment it carries, to which account as it was known then."""
+
+    class Kind(models.TextChoices):
+        FORWARD = "forward"
+        PRENOTE = "prenote"  # no money: does the account exist?
+        REVERSAL = "reversal"  # takes an entry back
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    message_id = models.CharField(max_length=35)
+    payment_id = models.UUIDField(null=True)
+    counterparty_id = models.UUIDField()
+    direction = models.CharField(max_length=6)
+    sec_code = models.CharField(max_length=3)
+    description = models.CharField(max_length=10)
+    reference = models.CharField(max_length=15)  # the identification number, which comes back with returns
+    amount_minor = models.BigIntegerField()
+    trace = models.CharField(max_length=15)
+    created_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.CheckConstraint(
+                condition=models.Q(kind="prenote", amount_minor=0)
+                | (models.Q(amount_minor__gt=0) & ~models.Q(kind="prenote")),
+                name="payments_ach_item_amount",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(direction__in=["credit", "debit"]), name="payments_ach_item_direction"
+            ),
+            models.UniqueConstraint(fields=["message_id", "trace"], name="payments_ach_trace_once"),
+        ]
+        indexes = [
+            # A return names the trace; sequences begin again after ten million, so the newest is meant.
+            models.Index(fields=["trace", "-created_at"], name="payments_ach_by_trace"),
+            # The entries of a payment, and those of an account.
+            models.Index(fields=["payment_id"], name="payments_ach_of_payment"),
+            models.Index(fields=["counterparty_id"], name="payments_ach_of_counterparty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.trace
 
 
 class StatusFile(TenantModel):

@@ -14,7 +14,7 @@ from apps.core.actors import system_actor
 from apps.core.errors import Refusal
 from apps.core.folders import Incoming
 from apps.payments.calendar import execution_day
-from apps.payments.exports import export_batches
+from apps.payments.exports import export_batches, is_due
 from apps.payments.formats import FormatError
 from apps.payments.rails import rails_with_files
 from apps.payments.status_files import import_status_file
@@ -27,6 +27,8 @@ def export_due_batches(**_: Any) -> None:
     """Send what is approved, on every rail that travels in files."""
     at = clock.database_now()
     for rail in rails_with_files():
+        if not is_due(rail, at):
+            continue
         for batch in export_batches(
             rail=rail,
             execution_date=execution_day(rail, at),

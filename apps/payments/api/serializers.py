@@ -9,13 +9,40 @@ from rest_framework import serializers
 from apps.core.http.api import MoneySerializer, PublicIdField
 from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.domain.references import NAME_MAX, REMITTANCE_MAX
+from apps.payments.domain.us_accounts import ACCOUNT_KINDS, HOLDERS
 
 
 class CreditorSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=NAME_MAX)
-    iban = serializers.CharField(max_length=42)
+    iban = serializers.CharField(
+        max_length=42, required=False, default="", help_text="Where the money goes, in Europe."
+    )
     country = serializers.CharField(min_length=2, max_length=2, required=False, default="")
     town = serializers.CharField(max_length=35, required=False, default="")
+    routing_number = serializers.CharField(
+        max_length=18,
+        required=False,
+        default="",
+        help_text="Where the money goes, in the United States: the bank's nine digits (ABA).",
+    )
+    account_number = serializers.CharField(max_length=34, required=False, default="")
+    account_kind = serializers.ChoiceField(choices=ACCOUNT_KINDS, required=False, default="checking")
+    holder = serializers.ChoiceField(
+        choices=HOLDERS,
+        required=False,
+        default="person",
+        help_text="Whose account it is, in the United States.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask for one account, whole."""
+        if bool(attrs["iban"]) == bool(attrs["routing_number"]):
+            raise serializers.ValidationError({"iban": "Give an IBAN, or a routing and an account number."})
+        if bool(attrs["routing_number"]) != bool(attrs["account_number"]):
+            raise serializers.ValidationError(
+                {"account_number": "A routing and an account number go together."}
+            )
+        return attrs
 
 
 class OrderSerializer(serializers.Serializer[Any]):
@@ -37,6 +64,12 @@ class OrderSerializer(serializers.Serializer[Any]):
     )
     reference = serializers.CharField(
         max_length=70, required=False, default="", allow_blank=True, help_text="Your own reference."
+    )
+
+    same_day = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="For a payout in US dollars: settle on the same day, within the ACH's limit and cut-offs.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,24 @@ _PAYOUT = OpenApiExample(
     },
     request_only=True,
 )
+_US_PAYOUT = OpenApiExample(
+    "A payout in the United States",
+    {
+        "type": "payout",
+        "account_id": "acc_01…",
+        "amount": {"amount": "25.00", "currency": "USD"},
+        "creditor": {
+            "name": "Ada Example",
+            "routing_number": "021000021",
+            "account_number": "000123456789",
+            "account_kind": "checking",
+            "holder": "person",
+        },
+        "remittance": "Invoice 4711",
+        "same_day": True,
+    },
+    request_only=True,
+)
 
 
 class Payments(ApiView):
@@ -85,7 +103,7 @@ class Payments(ApiView):
         request=shapes.OrderSerializer,
         responses=answers(shapes.PaymentSerializer, 400, 404, 409, 422, status=201),
         parameters=IDEMPOTENT,
-        examples=[_TRANSFER, _PAYOUT],
+        examples=[_TRANSFER, _PAYOUT, _US_PAYOUT],
     )
     def post(self, request: Request) -> Response:
         """Order a transfer between two accounts, or a payout to another bank."""
@@ -103,7 +121,12 @@ class Payments(ApiView):
                 )
             )
         return self.execute(
-            CreatePayout(self.organisation_id, creditor=Creditor(**order["creditor"]), **common)
+            CreatePayout(
+                self.organisation_id,
+                creditor=Creditor(**order["creditor"]),
+                same_day=order["same_day"],
+                **common,
+            )
         )
 
 

@@ -1,6 +1,7 @@
 """Everything that can be asked of payments. One module a use case."""
 
 from apps.payments.commands.accounts import AddSettlementAccount, SetPayoutPolicy
+from apps.payments.commands.ach import ResumeCounterparty, SetAchProfile
 from apps.payments.commands.approval import ApprovePayment, CancelPayment, DeclinePayment
 from apps.payments.commands.batches import CloseBatch, MarkBatchSent, RecordRebuiltBatch
 from apps.payments.commands.payins import ApplyProviderEvent, BookPayin
@@ -26,7 +27,9 @@ __all__ = [
     "DeclinePayment",
     "MarkBatchSent",
     "RecordRebuiltBatch",
+    "ResumeCounterparty",
     "ReturnPayment",
+    "SetAchProfile",
     "SetPayoutPolicy",
     "SettlePayment",
     "StatusLine",

@@ -13,10 +13,10 @@ from apps.core import db
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict, NotFound
 from apps.core.ids import public_id
-from apps.payments import books
+from apps.payments import ach_files, books
 from apps.payments.domain.lifecycle import Event, State
 from apps.payments.lifecycle_store import Origin, advance_many
-from apps.payments.models import Batch, Payment, SettlementAccount
+from apps.payments.models import Batch, Counterparty, Payment, Rail, SettlementAccount
 
 PAYMENTS_MAX = 10_000
 """The most payments in one file."""
@@ -39,6 +39,7 @@ class CloseBatch(Command):
     rail: str
     execution_date: date
     kinds: tuple[str, ...] = ()
+    same_day: bool = False  # on the ACH: only what is to settle on the same day
 
 
 @handles(CloseBatch, name="payments.close_batch", version=1, permission="payments.batch")
@@ -51,15 +52,25 @@ def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
     account = SettlementAccount.objects.select_for_update().filter(pk=command.settlement_account_id).first()
     if account is None:
         raise NotFound(object="settlement_account", id=public_id("sta", command.settlement_account_id))
-    payments = list(
-        Payment.objects.select_for_update(skip_locked=True, no_key=True)
-        .filter(rail=command.rail, state=State.APPROVED, settlement_account_id=account.pk)
-        .filter(**({"kind__in": command.kinds} if command.kinds else {}))
-        .order_by("id")[:PAYMENTS_MAX]
+    waiting = Payment.objects.select_for_update(skip_locked=True, no_key=True).filter(
+        rail=command.rail, state=State.APPROVED, settlement_account_id=account.pk
     )
+    if command.rail == Rail.ACH:
+        ach_files.check_date(command.execution_date)
+    if command.kinds:
+        waiting = waiting.filter(kind__in=command.kinds)
+    if command.same_day:
+        waiting = waiting.filter(rail_options__same_day=True)
+    payments = list(waiting.order_by("id")[:PAYMENTS_MAX])
+    ends: dict[UUID, Counterparty] = {}
+    if command.rail == Rail.ACH:
+        payments, ends = ach_files.payable(payments, at=context.at)
     if not payments:
         raise NothingToSend(rail=command.rail)
     batch = _new_batch(command, account, payments, context)
+    if command.rail == Rail.ACH:
+        entries = [ach_files.forward_entry(payment, ends[payment.pk]) for payment in payments]
+        ach_files.number(batch, account, entries, context)
     origin = Origin("job", batch.message_id)
     advance_many(payments, Event.BATCH, context, origin, batch_message_id=batch.message_id)
     context.note("batch", batch.message_id, payments=len(payments), total_minor=batch.total_minor)
@@ -74,7 +85,7 @@ def _new_batch(
         id=context.new_id(),
         organisation_id=account.organisation_id,
         number=latest + 1,
-        message_id=f"BEZANT-{command.rail.upper().replace('_', '')}-{latest + 1:010d}",
+        message_id=message_id(command.rail, latest + 1),
         rail=command.rail,
         settlement_account_id=account.pk,
         state=Batch.State.CLOSED,
@@ -84,6 +95,12 @@ def _new_batch(
         currency=account.currency,
         created_at=context.at,
     )
+
+
+def message_id(rail: str, number: int) -> str:
+    """Name a batch. In the ACH the name travels in a field of twenty signs, so it has exactly those."""
+    digits = 9 if rail == Rail.ACH else 10
+    return f"BEZANT-{rail.upper().replace('_', '')}-{number:0{digits}d}"
 
 
 @dataclass(frozen=True)

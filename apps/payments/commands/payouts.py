@@ -11,12 +11,13 @@ from apps.core.errors import Invalid
 from apps.core.money import Money
 from apps.payments import books
 from apps.payments.commands.accounts import needs_no_second_person
+from apps.payments.commands.ach import check_ach
 from apps.payments.commands.checks import check_amount, usable_account
-from apps.payments.counterparties import counterparty
+from apps.payments.counterparties import counterparty, us_counterparty
 from apps.payments.domain.lifecycle import Event, Kind
-from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
+from apps.payments.domain.references import REMITTANCE_MAX, ach_reference, clean_text, end_to_end_id
 from apps.payments.lifecycle_store import Origin, advance, begin, decide_for
-from apps.payments.models import Payment, Rail
+from apps.payments.models import Counterparty, Payment, Rail
 from apps.payments.representation import payment_data
 from apps.payments.routing import route_for
 
@@ -25,23 +26,35 @@ POLICY = "policy:limit"
 
 @dataclass(frozen=True)
 class Creditor:
-    """Who is to get the money. `country` and `town` go into the address the scheme asks for."""
+    """Who is to get the money. `country` and `town` go into the address the scheme asks for.
+
+    The account is an IBAN, or in the United States a routing and an account number; `account_kind` is
+    checking or savings, `holder` a person or a company.
+    """
 
     name: str
-    iban: str
+    iban: str = ""
     country: str = ""
     town: str = ""
+    routing_number: str = ""
+    account_number: str = ""
+    account_kind: str = "checking"
+    holder: str = "person"
 
 
 @dataclass(frozen=True)
 class CreatePayout(Command):
-    """Pay from an account to an account at another bank, by SEPA credit transfer."""
+    """Pay from an account to an account at another bank: euro by SEPA, US dollars by ACH.
+
+    `same_day` asks the ACH to settle on the same day, as far as its limit and cut-offs allow.
+    """
 
     account_id: UUID
     amount: Money
     creditor: Creditor
     remittance: str = ""
     reference: str = ""
+    same_day: bool = False
 
 
 @handles(CreatePayout, name="payments.create_payout", version=1, permission="payments.write")
@@ -49,21 +62,56 @@ def create_payout(command: CreatePayout, context: Context) -> dict[str, Any]:
     """Hold the amount and, where the organisation's policy allows it, approve at once."""
     assert command.organisation_id is not None
     check_amount(command.amount)
-    if command.amount.currency != "EUR":
-        raise Invalid(field="amount.currency", reason="SEPA credit transfers are in euro")
+    rail = _rail(command)
     account = usable_account(command.organisation_id, command.account_id, command.amount.currency)
-    creditor = command.creditor
-    other_end = counterparty(
-        organisation_id=command.organisation_id,
+    other_end = _other_end(command, context)
+    payment = _new_payout(command, rail, other_end.pk, context)
+    if rail is Rail.ACH:
+        check_ach(payment, other_end, at=context.at)
+    order(payment, account_ledger_id=account.ledger_account_id, context=context)
+    return payment_data(payment)
+
+
+def _rail(command: CreatePayout) -> Rail:
+    """Choose how the money travels. Raises Invalid for a currency or an account that fits no rail."""
+    currency, abroad = command.amount.currency, bool(command.creditor.routing_number)
+    if currency == "USD":
+        if not abroad:
+            raise Invalid(field="creditor.routing_number", reason="US dollars go to a routing number")
+        return Rail.ACH
+    if currency != "EUR":
+        raise Invalid(field="amount.currency", reason="SEPA credit transfers are in euro")
+    if abroad or command.same_day:
+        raise Invalid(
+            field="creditor.routing_number" if abroad else "same_day", reason="this is for US dollars"
+        )
+    return Rail.SEPA_CT
+
+
+def _other_end(command: CreatePayout, context: Context) -> Counterparty:
+    creditor, organisation_id = command.creditor, command.organisation_id
+    assert organisation_id is not None
+    if not creditor.routing_number:
+        return counterparty(
+            organisation_id=organisation_id,
+            name=creditor.name,
+            iban=creditor.iban,
+            country=creditor.country,
+            town=creditor.town,
+            context=context,
+        )
+    if creditor.iban:
+        raise Invalid(field="creditor.iban", reason="there is a routing number already")
+    return us_counterparty(
+        organisation_id=organisation_id,
         name=creditor.name,
-        iban=creditor.iban,
-        country=creditor.country,
+        routing_number=creditor.routing_number,
+        account_number=creditor.account_number,
+        account_kind=creditor.account_kind,
+        holder=creditor.holder,
         town=creditor.town,
         context=context,
     )
-    payment = _new_payout(command, other_end.pk, context)
-    order(payment, account_ledger_id=account.ledger_account_id, context=context)
-    return payment_data(payment)
 
 
 def order(payment: Payment, *, account_ledger_id: int, context: Context) -> None:
@@ -78,20 +126,22 @@ def order(payment: Payment, *, account_ledger_id: int, context: Context) -> None
         advance(payment, transition, context, Origin("policy"), approved_by=POLICY)
 
 
-def _new_payout(command: CreatePayout, counterparty_id: UUID, context: Context) -> Payment:
+def _new_payout(command: CreatePayout, rail: Rail, counterparty_id: UUID, context: Context) -> Payment:
     assert command.organisation_id is not None
     key = context.new_id()
+    in_dollars = command.amount.currency == "USD"
     return Payment(
         id=key,
         organisation_id=command.organisation_id,
         kind=Kind.PAYOUT.value,
-        rail=Rail.SEPA_CT,
+        rail=rail,
         amount_minor=command.amount.minor,
         currency=command.amount.currency,
         account_id=command.account_id,
         counterparty_id=counterparty_id,
         subject_id=counterparty_id,
-        end_to_end_id=end_to_end_id(key),
+        end_to_end_id=ach_reference(key) if in_dollars else end_to_end_id(key),
+        rail_options={"same_day": True} if command.same_day else {},
         remittance=clean_text(command.remittance, field="remittance", length_max=REMITTANCE_MAX) or None,
         reference=clean_text(command.reference, field="reference", length_max=70),
         ordered_by=str(context.actor),

@@ -16,6 +16,15 @@ def end_to_end_id(payment_id: UUID) -> str:
     return payment_id.hex.upper()
 
 
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def ach_reference(payment_id: UUID) -> str:
+    """Make the reference of an ACH payment, its identification number: 15 signs of the key's random end."""
+    number = payment_id.int
+    return "".join(_CROCKFORD[(number >> 5 * place) & 31] for place in reversed(range(15)))
+
+
 def clean_text(text: str, *, field: str, length_max: int, required: bool = False) -> str:
     """Return the text with its spaces tidied. Raises Invalid for control characters and excess length."""
     if _CONTROL.search(text):

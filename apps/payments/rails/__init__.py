@@ -1,9 +1,10 @@
 """The rails that money travels on, one adapter each, behind one protocol (`base.Rail`)."""
 
+from apps.payments.rails.ach import Ach
 from apps.payments.rails.base import Rail
 from apps.payments.rails.sepa_ct import SepaCreditTransfer
 
-ADAPTERS: dict[str, Rail] = {adapter.name: adapter for adapter in (SepaCreditTransfer(),)}
+ADAPTERS: dict[str, Rail] = {adapter.name: adapter for adapter in (SepaCreditTransfer(), Ach())}
 
 
 def adapter(rail: str) -> Rail:

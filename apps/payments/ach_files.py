@@ -1,0 +1,231 @@
+"""NACHA files of the payments in a batch: numbered when the batch is closed, the same bytes ever after."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from apps.accounts import public as accounts
+from apps.core.commands import Context
+from apps.core.errors import Conflict, Invalid
+from apps.core.money import Money
+from apps.payments.calendar import calendar
+from apps.payments.counterparties import current
+from apps.payments.domain.references import ach_reference
+from apps.payments.formats.nacha.codes import CREDIT
+from apps.payments.models import AchFile, AchItem, AchProfile, Batch, Counterparty, Payment, SettlementAccount
+from apps.payments.rails.ach import (
+    BATCH_NUMBER_MAX,
+    FILES_PER_DAY_MAX,
+    MODIFIERS,
+    PAYMENT,
+    TRACE_SEQUENCE_MAX,
+    bank_day,
+    sec_code_for,
+)
+from apps.payments.rails.base import Instruction, Outgoing, Party
+
+
+class NoAchProfile(Conflict):
+    code = "no_ach_profile"
+    title = "This bank account of ours does not take part in the ACH yet."
+
+
+class TooManyFiles(Conflict):
+    code = "too_many_ach_files"
+    title = "The bank tells 36 files of a day apart; the next one can leave tomorrow."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry to number: whose payment, to whom, and how it travels."""
+
+    kind: str
+    payment: Payment | None
+    organisation_id: UUID
+    counterparty: Counterparty
+    direction: str
+    sec_code: str
+    description: str
+    reference: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    company_id: str
+    company_name: str
+    odfi: str
+    destination: str
+    destination_name: str
+    origin: str
+    origin_name: str
+    segregate: bool
+
+
+def check_date(execution_date: date) -> None:
+    """Raise Invalid unless entries can take effect on this day."""
+    if not calendar("FED").is_open(execution_date):
+        raise Invalid(field="execution_date", reason="not a banking day of the Reserve Banks")
+
+
+def payable(payments: list[Payment], *, at: datetime) -> tuple[list[Payment], dict[UUID, Counterparty]]:
+    """Return the payments whose other end can be paid, and each end with what banks have corrected.
+
+    An account that a return has stopped gets no entry until its owner says what is right.
+    """
+    ends = Counterparty.objects.in_bulk({row.counterparty_id for row in payments})
+    latest = {key: current(end, at=at) for key, end in ends.items()}
+    going = [row for row in payments if not latest[row.counterparty_id].stopped_code]
+    return going, {row.pk: latest[row.counterparty_id] for row in going}
+
+
+def forward_entry(payment: Payment, end: Counterparty) -> Entry:
+    """Return the entry that carries a payment."""
+    text = payment.remittance.reveal() if payment.remittance is not None else ""
+    return Entry(
+        AchItem.Kind.FORWARD,
+        payment,
+        payment.organisation_id,
+        end,
+        CREDIT,
+        sec_code_for(
+            direction=CREDIT, payer=holder_of(payment.account_id), payee=end.holder, remittance=text
+        ),
+        PAYMENT,
+        ach_reference(payment.pk),
+        payment.amount,
+    )
+
+
+def holder_of(account_id: UUID) -> str:
+    """Tell whether an account of ours belongs to a person or a company; an organisation's own is the latter."""
+    party_id = accounts.payment_account(account_id).party_id
+    return accounts.customer(party_id).kind if party_id else "company"
+
+
+def number(batch: Batch, account: SettlementAccount, entries: list[Entry], context: Context) -> AchFile:
+    """Give a closed batch its file: modifier, batch numbers, a trace for each entry.
+
+    Needs the settlement account's lock; locks its profile. Raises NoAchProfile, TooManyFiles.
+    """
+    profile = AchProfile.objects.select_for_update().filter(settlement_account_id=account.pk).first()
+    if profile is None:
+        raise NoAchProfile(account=account.bank)
+    file = _new_file(batch, account, profile, entries, context)
+    odfi = account.routing_number[:8]
+    first = _take(profile, "trace_sequence", len(entries), TRACE_SEQUENCE_MAX)
+    AchItem.objects.bulk_create(
+        [
+            _item(entry, batch, f"{odfi}{sequence:07d}", context)
+            for sequence, entry in enumerate(entries, start=first)
+        ]
+    )
+    profile.save()
+    return file
+
+
+def _new_file(
+    batch: Batch, account: SettlementAccount, profile: AchProfile, entries: list[Entry], context: Context
+) -> AchFile:
+    today = bank_day(batch.created_at)
+    if profile.file_date != today:
+        profile.file_date, profile.files_on_date = today, 0
+    if profile.files_on_date >= FILES_PER_DAY_MAX:
+        raise TooManyFiles(date=today.isoformat())
+    modifier = MODIFIERS[profile.files_on_date]
+    profile.files_on_date += 1
+    ours = _Profile(
+        odfi=account.routing_number[:8],
+        **{name: getattr(profile, name) for name in _Profile.__slots__ if name != "odfi"},
+    )
+    return AchFile.objects.create(
+        id=context.new_id(),
+        organisation_id=batch.organisation_id,
+        message_id=batch.message_id,
+        batch_id=batch.pk,
+        settlement_account_id=account.pk,
+        file_date=today,
+        modifier=modifier,
+        first_batch_number=_take(profile, "batch_number", _batches(profile, entries), BATCH_NUMBER_MAX),
+        same_day=batch.execution_date == today,
+        profile=asdict(ours),
+        created_at=context.at,
+    )
+
+
+def _batches(profile: AchProfile, entries: list[Entry]) -> int:
+    """Count the batches that the rail will part these entries into."""
+    apart = profile.segregate
+    return len({(one.sec_code, one.description, one.direction if apart else "") for one in entries})
+
+
+def _take(profile: AchProfile, counter: str, count: int, most: int) -> int:
+    """Take so many numbers and return the first. A file never spans the end of the seven digits."""
+    latest = getattr(profile, counter)
+    first = 1 if latest + count > most else latest + 1
+    setattr(profile, counter, first + count - 1)
+    return int(first)
+
+
+def _item(entry: Entry, batch: Batch, trace: str, context: Context) -> AchItem:
+    return AchItem(
+        id=context.new_id(),
+        organisation_id=entry.organisation_id,
+        kind=entry.kind,
+        message_id=batch.message_id,
+        payment_id=entry.payment.pk if entry.payment else None,
+        counterparty_id=entry.counterparty.pk,
+        direction=entry.direction,
+        sec_code=entry.sec_code,
+        description=entry.description,
+        reference=entry.reference,
+        amount_minor=entry.amount.minor,
+        trace=trace,
+        created_at=context.at,
+    )
+
+
+def outgoing_of(batch: Batch, ours: Party) -> Outgoing:
+    """Return a batch as its rail builds it, from what was fixed when it was closed."""
+    file = AchFile.objects.get(message_id=batch.message_id)
+    items = list(AchItem.objects.filter(message_id=batch.message_id).order_by("trace"))
+    rows = Payment.objects.in_bulk({item.payment_id for item in items if item.payment_id})
+    ends = Counterparty.objects.in_bulk({item.counterparty_id for item in items})
+    return Outgoing(
+        message_id=batch.message_id,
+        created_at=batch.created_at,
+        execution_date=batch.execution_date,
+        ours=ours,
+        instructions=tuple(
+            _instruction(item, rows.get(item.payment_id), ours, ends[item.counterparty_id]) for item in items
+        ),
+        options={
+            **file.profile,
+            "modifier": file.modifier,
+            "first_batch_number": file.first_batch_number,
+            "same_day": file.same_day,
+        },
+    )
+
+
+def _instruction(item: AchItem, payment: Payment | None, ours: Party, end: Counterparty) -> Instruction:
+    theirs = Party(end.name.reveal(), end.account.reveal(), end.routing_number, country=end.country)
+    debtor, creditor = (ours, theirs) if item.direction == CREDIT else (theirs, ours)
+    text = payment.remittance if payment is not None else None
+    return Instruction(
+        reference=item.reference,
+        amount=Money(item.amount_minor, "USD"),
+        debtor=debtor,
+        creditor=creditor,
+        remittance=text.reveal() if text is not None else "",
+        options={
+            "direction": item.direction,
+            "sec_code": item.sec_code,
+            "description": item.description,
+            "account_kind": end.account_kind,
+            "trace_sequence": int(item.trace[8:]),
+            "prenote": item.kind == AchItem.Kind.PRENOTE,
+        },
+    )
