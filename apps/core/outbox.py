@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
@@ -50,6 +51,14 @@ def read_after(position: Position, *, limit: int) -> list[Positioned]:
             [str(position.xid), position.seq, limit],
         )
         return [Positioned(Position(row[0], row[1]), _stored(row[2:])) for row in cursor.fetchall()]
+
+
+def event_by_id(event_id: UUID) -> StoredEvent | None:
+    """Return one event. Needs the scope of its organisation, or the platform's."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_COLUMNS} FROM core_outboxevent WHERE id = %s", [event_id])  # no input
+        row = cursor.fetchone()
+    return _stored(row) if row else None
 
 
 def _stored(row: tuple[Any, ...]) -> StoredEvent:
