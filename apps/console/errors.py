@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -22,6 +22,8 @@ SENTENCES = {
     400: ("This address cannot be read.", "A part of it has a value that it cannot have."),
     403: ("This is not open to you.", "Your role does not include it, or the page cannot be changed at all."),
     404: ("There is nothing here.", "The object does not exist, or its address is mistyped."),
+    409: ("Somebody was faster.", "The object changed meanwhile; go back and look again."),
+    500: ("Something went wrong here.", "It has been recorded; nothing was left half done."),
     429: ("Too many failed logins.", "Wait half an hour, or ask an administrator."),
     503: ("The database does not answer.", "Try again in a moment."),
 }
@@ -46,6 +48,12 @@ def told(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
                 "database unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__
             )
             return page(request, 503)
+        except IntegrityError:
+            logs.log_failure(None)
+            return page(request, 409)
+        except Exception:  # whatever it was, people get a page and the log gets the place
+            logs.log_failure(None)
+            return page(request, 500)
 
     return update_wrapper(telling, view)
 

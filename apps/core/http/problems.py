@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -65,6 +65,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return _of_api_exception(error)
     if isinstance(error, (OperationalError, InterfaceError)):
         return _of_database(error)
+    if isinstance(error, (IntegrityError, DataError)):
+        return _of_constraint(error)
     return None
 
 
@@ -90,6 +92,31 @@ def _of_database(error: DatabaseError | InterfaceError) -> Response:
         http_status=status.HTTP_503_SERVICE_UNAVAILABLE,
         title="The database does not answer; try again shortly.",
         headers={"Retry-After": "1"},
+    )
+
+
+def _of_constraint(error: DatabaseError) -> Response:
+    """Answer what only the database saw: two who did the same at once, or a value that fits nowhere.
+
+    The log names the constraint, the answer does not: it is no business of the client's.
+    """
+    diagnosis = getattr(error.__cause__, "diag", None)
+    _log.error(
+        "refused by a constraint",
+        error=type(error).__name__,
+        constraint=getattr(diagnosis, "constraint_name", None),
+        table=getattr(diagnosis, "table_name", None),
+    )
+    if isinstance(error, IntegrityError):
+        return problem(
+            code="collision",
+            http_status=status.HTTP_409_CONFLICT,
+            title="Something else was done to the same objects at the same time; look again.",
+        )
+    return problem(
+        code="invalid",
+        http_status=status.HTTP_422_UNPROCESSABLE_ENTITY,
+        title="A field has a value that it cannot have.",
     )
 
 
