@@ -56,6 +56,21 @@ def scrub(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[st
     return entry
 
 
+def name_exception(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Tell an exception by its kind and where it was raised, not by its message, which may hold data."""
+    told = entry.pop("exc_info", None)
+    error = sys.exc_info()[1] if told is True else told[1] if isinstance(told, tuple) else told
+    if isinstance(error, BaseException):
+        entry["error"], entry["places"] = type(error).__name__, places_of(error)
+    return entry
+
+
+def places_of(error: BaseException) -> list[str]:
+    """Return the last twelve places an exception went through, innermost last."""
+    frames = traceback.extract_tb(error.__traceback__)[-12:]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
 def configure(*, level: str) -> dict[str, Any]:
     """Set up structlog and return the LOGGING setting that sends all of Python's logs through it."""
     shared: list[Any] = [
@@ -76,7 +91,7 @@ def configure(*, level: str) -> dict[str, Any]:
         "foreign_pre_chain": shared,
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
+            name_exception,
             structlog.processors.JSONRenderer(),
         ],
     }
@@ -99,11 +114,8 @@ def log_failure(sender: Any, request: HttpRequest | None = None, **_: Any) -> No
     error = sys.exc_info()[1]
     if error is None:
         return
-    places = [
-        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
-    ]
     structlog.get_logger("bezant.http").error(
-        "request failed", error=type(error).__name__, places=places[-12:]
+        "request failed", error=type(error).__name__, places=places_of(error)
     )
 
 
