@@ -176,11 +176,21 @@ def _prepare(environ: dict[str, str]) -> None:
         _manage("setup_database", environ=environ)
     say("Bringing the tables up to date.")
     _manage("migrate", "--skip-checks", "--verbosity", "1", environ=environ)
+    if environ.get("DATABASE_ADMIN_URL"):
+        _watch_schema(environ)
     if environ.get("SANDBOX", "yes") == "no":
         return
     if any(ROOT.glob("apps/*/management/commands/load_sandbox.py")):
         say("Loading the sandbox, once (SANDBOX=no leaves it out).")
         _manage("load_sandbox", environ=environ, shown=True)
+
+
+def _watch_schema(environ: dict[str, str]) -> None:
+    """Record changes of the ledger's tables where a superuser is at hand; say so where one is not."""
+    try:
+        _manage("watch_ledger_schema", environ=environ)
+    except Unavailable as problem:
+        say(f"Changes of the ledger's tables are not recorded: {problem}")
 
 
 def _manage(*arguments: str, environ: dict[str, str], shown: bool = False) -> None:

@@ -403,3 +403,15 @@ def rollup(account_id: int) -> int:
 def clearing_residues(*, clearing_only: bool = True) -> list[Residue]:
     """Return the clearing accounts of the scope that are not zero, the oldest residue first."""
     return [Residue(*row) for row in rows("SELECT * FROM ledger.residues(%s)", [clearing_only])]
+
+
+def follower_lags() -> dict[str, float]:
+    """Return, in seconds, how old the oldest row of the log is that each follower has not read."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT f.name, coalesce(extract(epoch FROM clock_timestamp() - least("
+            " (SELECT recorded_at FROM ledger.journal j WHERE j.seq > f.seq ORDER BY j.seq LIMIT 1),"
+            " (SELECT recorded_at FROM ledger.account_event e WHERE e.seq > f.seq ORDER BY e.seq LIMIT 1))),"
+            " 0)::float8 FROM ledger.follower f ORDER BY f.name"
+        )
+        return {name: round(max(lag_s, 0.0), 3) for name, lag_s in cursor.fetchall()}

@@ -22,7 +22,7 @@ from apps.core.models import ConsumerCursor, DeadEvent, Heartbeat, OutboxEvent
 
 READ = "events.read"
 LAG_LONG_S = 60
-KINDS = ("web", "worker", "beat", "relay")
+KINDS = ("web", "worker", "beat", "relay", "ledger")
 
 navigation.entry("Platform", "Events", "/console/events/", permission=READ, keys="e")
 navigation.entry("Platform", "Dead events", "/console/dead-events/", permission=READ, keys="d")
