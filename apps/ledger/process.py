@@ -12,6 +12,7 @@ from django.db import DatabaseError, close_old_connections
 
 from apps.core import clock
 from apps.core.heartbeats import beat
+from apps.core.sealer import connect_sealer
 from apps.ledger import following, sealing
 
 PAUSE_MIN_S, PAUSE_MAX_S = 0.02, 0.2
@@ -57,7 +58,7 @@ _sealer: psycopg.Connection[tuple[object, ...]] | None = None
 def _seal() -> None:
     global _sealer
     if _sealer is None or _sealer.closed:
-        _sealer = sealing.connect_sealer()
+        _sealer = connect_sealer()
     try:
         while sealing.seal_once(_sealer) is not None:
             pass

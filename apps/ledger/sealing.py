@@ -15,7 +15,6 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import connection
 
 from apps.core import signing
 from apps.core.merkle import Frontier
@@ -46,19 +45,6 @@ def anchor_file() -> Path:
     """Return the file outside the database that every checkpoint is written to."""
     return Path(
         getattr(settings, "LEDGER_ANCHOR_FILE", Path(settings.VAR_DIR) / "ledger" / "checkpoints.jsonl")
-    )
-
-
-def connect_sealer() -> psycopg.Connection[tuple[Any, ...]]:
-    """Open a connection as `bezant_sealer`: DATABASE_SEALER_URL, or the application's server."""
-    if url := os.environ.get("DATABASE_SEALER_URL"):
-        return psycopg.connect(url)
-    address = connection.settings_dict
-    return psycopg.connect(
-        host=address["HOST"] or None,
-        port=address["PORT"] or None,
-        dbname=address["NAME"],
-        user="bezant_sealer",
     )
 
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from apps.core import clock, tenancy
+from apps.core.sealer import connect_sealer
 from apps.ledger import following, proving, sealing, verifier
 from apps.ledger import public as ledger
 from tests import database as test_database
@@ -54,7 +55,7 @@ def test_an_archive_verifies_offline_and_the_books_still_add_up(
     for _ in range(3):
         pass_horizon()
         following.follow_all(at=clock.database_now())
-    with sealing.connect_sealer() as sealer:
+    with connect_sealer() as sealer:
         for _ in range(3):
             pass_horizon()
             sealing.seal_all(sealer)

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from apps.core import clock
+from apps.core.sealer import connect_sealer
 from apps.ledger import process, sealing
 from apps.ledger import public as ledger
 from tests.horizon import pass_horizon
@@ -55,7 +56,7 @@ def test_it_keeps_up_and_stops(
 def test_lag_is_seconds_not_minutes(funded: Book) -> None:
     """A journal is under a seal at the first or second look, whatever was drawn before it."""
     posted = funded.post(("cash", "alice", 1))
-    with sealing.connect_sealer() as sealer:
+    with connect_sealer() as sealer:
         for _ in range(2):
             pass_horizon()
             sealing.seal_all(sealer)
@@ -71,7 +72,7 @@ def test_the_books_and_the_log_are_evidence(funded: Book, tmp_path: Path, settin
 
     settings.LEDGER_ANCHOR_FILE = tmp_path / "anchor.jsonl"
 
-    with sealing.connect_sealer() as sealer:
+    with connect_sealer() as sealer:
         for _ in range(3):
             pass_horizon()
             sealing.seal_all(sealer)

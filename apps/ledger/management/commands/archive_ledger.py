@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.core.sealer import connect_sealer
 from apps.ledger.archiving import archive_oldest
 from apps.ledger.proving import StoredNodes
-from apps.ledger.sealing import connect_sealer
 
 
 class Command(BaseCommand):

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.ledger.sealing import anchor_file, connect_sealer, seal_all
+from apps.core.sealer import connect_sealer
+from apps.ledger.sealing import anchor_file, seal_all
 
 
 class Command(BaseCommand):
