@@ -15,6 +15,7 @@ from apps.core.events import EVENTS
 from apps.core.models import StoredAnswer
 from apps.webhooks.sending.http import Sender
 from apps.webhooks.sending.pump import Pump
+from tests.horizon import pass_horizon
 
 ALL = frozenset({"webhooks.read", "webhooks.write", "events.read"})
 URL = "https://merchant.example/hook"
@@ -173,6 +174,7 @@ class TestDeliveriesAndEvents:
         """Send a test event to an endpoint nobody answers at."""
         key = created(caller, url="https://nobody.invalid/hook")["id"]
         assert caller.post(f"webhook-endpoints/{key}/test").status_code == 202
+        pass_horizon()
         relay.drain()
         Pump(sender=Sender(), work_s=5, linger_s=0).run()
         return key

@@ -11,6 +11,7 @@ from django.db import connection
 from apps.core import outbox, relay, tenancy
 from apps.core.consumers import CONSUMERS, Consumer
 from apps.core.models import ConsumerCursor, DeadEvent, OutboxEvent
+from tests.horizon import pass_horizon
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -54,6 +55,7 @@ class TestTheRelay:
         for number in range(5):
             happen(organisation_id, f"t{number}")
 
+        pass_horizon()
         relay.drain()
 
         assert seen == ["t0", "t1", "t2", "t3", "t4"]
@@ -73,6 +75,7 @@ class TestTheRelay:
             before_the_commit = list(seen)
             late.commit()
 
+        pass_horizon()
         relay.drain()
 
         assert before_the_commit == []
@@ -90,6 +93,7 @@ class TestTheRelay:
         for object_id in ("first", "poison", "last"):
             happen(organisation_id, object_id)
         moment = NOON
+        pass_horizon()
         for _ in range(relay.ATTEMPTS_MAX + 1):
             relay.drain(now=lambda at=moment: at)
             moment += timedelta(minutes=5)
@@ -110,6 +114,7 @@ class TestTheRelay:
         start(react)
         happen(organisation_id, "poison")
 
+        pass_horizon()
         relay.drain(now=lambda: NOON)
         relay.drain(now=lambda: NOON + timedelta(milliseconds=100))
 

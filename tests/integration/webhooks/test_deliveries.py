@@ -22,6 +22,7 @@ from apps.webhooks.domain.schedule import DELIVERY_ATTEMPTS_MAX
 from apps.webhooks.sending.http import Sender
 from apps.webhooks.signatures import verify_signature
 from apps.webhooks.signatures.standard import public_key_of
+from tests.horizon import pass_horizon
 from tests.integration.webhooks.conftest import sql
 from tests.integration.webhooks.outbound import Merchant, make_due, pump
 from tests.integration.webhooks.sink import Sink
@@ -107,6 +108,7 @@ class TestFanOut:
             )()
             endpoints.disable_endpoint(DisableEndpoint(merchant.organisation_id, victim), context)
             raise ZeroDivisionError
+        pass_horizon()
         relay.drain()
 
         assert merchant.queue() == []
@@ -116,6 +118,7 @@ class TestFanOut:
         endpoint_id = merchant.endpoint(sink.url)
         merchant.run(SendTestEvent(merchant.organisation_id, endpoint_id))
 
+        pass_horizon()
         relay.drain()
         pump()
 

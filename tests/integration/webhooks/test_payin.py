@@ -20,6 +20,7 @@ from apps.webhooks.models import InboxEvent
 from apps.webhooks.sending.http import Sender
 from apps.webhooks.sending.pump import Pump
 from tests import factories
+from tests.horizon import pass_horizon
 from tests.integration.webhooks.conftest import sql
 from tests.integration.webhooks.sink import Sink
 
@@ -132,6 +133,7 @@ def test_the_merchants_endpoint_is_told_of_the_payment(platform, merchant):
         factories.do(CreateEndpoint(merchant.id, sink.url, event_filters=("payments.*",)))
         pay_in(platform, merchant)
         inbox.work(work_s=10, linger_s=0)
+        pass_horizon()
         relay.drain()
         Pump(sender=Sender(allow_local=True), work_s=10, linger_s=0.2).run()
     finally:
