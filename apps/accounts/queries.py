@@ -82,6 +82,11 @@ def payment_account_by_ledger_account(ledger_account_id: int) -> PaymentAccount 
     return PaymentAccount.objects.filter(ledger_account_id=ledger_account_id).first()
 
 
+def companion_code(public_id: str, part: str) -> str:
+    """Return the code of a ledger account that stands beside a payment account's own: reserve or claim."""
+    return f"{part}:{public_id}"
+
+
 def payment_accounts(organisation_id: UUID, *, party_id: UUID | None = None) -> QuerySet[PaymentAccount]:
     """Return an organisation's payment accounts, or one customer's, unordered."""
     rows = PaymentAccount.objects.filter(organisation_id=organisation_id)

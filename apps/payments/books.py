@@ -6,17 +6,23 @@ and takes its key from the command, so that a repeated command posts nothing twi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
+from apps.accounts.public import PaymentAccount, companion_code
 from apps.core.commands import Context
 from apps.core.ids import public_id
+from apps.core.money import Money
 from apps.ledger import public as ledger
 from apps.payments.models import Payment
 from apps.payments.routing import SettlementRoute
 
 BATCH = 1_000
 """How many holds one call of the ledger captures."""
+
+CLAIM_TRIES = 3
+"""How often we look again at a balance that others are spending from, before all of it is a claim."""
 
 
 def hold_for(payment: Payment, *, account_id: int, route: SettlementRoute, context: Context) -> int:
@@ -126,3 +132,137 @@ def capture_many(payments: list[Payment], *, effective: date, context: Context) 
                 raise ledger.refusal_of(result)
             seqs.append(result.seq)
     return seqs
+
+
+def move_parts(
+    payment: Payment,
+    kind: str,
+    parts: tuple[tuple[int, int, Money], ...],
+    *,
+    effective: date,
+    context: Context,
+) -> int | None:
+    """Post (debit, credit, amount) parts as one journal, or return None where a balance does not allow it.
+
+    Raises the ledger's other refusals.
+    """
+    draft = replace(
+        journal(payment, kind, (), effective=effective, context=context),
+        postings=tuple(
+            ledger.Posting(debit=debit, credit=credit, amount=amount) for debit, credit, amount in parts
+        ),
+    )
+    (result,) = ledger.post_many([draft])
+    if result.code in (ledger.ResultCode.INSUFFICIENT_FUNDS, ledger.ResultCode.CEILING_EXCEEDED):
+        return None
+    if not result.ok or result.seq is None:
+        raise ledger.refusal_of(result)
+    return result.seq
+
+
+def free_reserve(payment: Payment, account: PaymentAccount, *, effective: date, context: Context) -> int:
+    """Post a payment's amount out of the reserve: to what the holder owes us, the rest to the account.
+
+    Raises the ledger's refusals, such as a closed account.
+    """
+    for _ in range(CLAIM_TRIES):
+        owed = -ledger.balance(claim_on(account)).posted  # an asset: debits are negative here
+        seq = _free(payment, account, max(0, owed), effective=effective, context=context)
+        if seq is not None:
+            return seq
+    seq = _free(payment, account, 0, effective=effective, context=context)
+    if seq is None:
+        raise RuntimeError("a reserve holds what is settled and not final")
+    return seq
+
+
+def _free(
+    payment: Payment, account: PaymentAccount, owed_minor: int, *, effective: date, context: Context
+) -> int | None:
+    whole = payment.amount
+    repaid = Money(min(owed_minor, whole.minor), whole.currency)
+    targets = ((claim_on(account), repaid), (account.ledger_account_id, whole - repaid))
+    parts = tuple((reserve_of(account), target, amount) for target, amount in targets if amount.minor)
+    return move_parts(payment, "free", parts, effective=effective, context=context)
+
+
+def reserve_of(account: PaymentAccount) -> int:
+    """Return the ledger account where an account's collected money lies until it is final.
+
+    No order names it, so nothing but finality and returns moves what is in it; its floor is zero.
+    """
+    return _companion(account, "reserve", kind="liability", floor_minor=0)
+
+
+def claim_on(account: PaymentAccount) -> int:
+    """Return the ledger account of what the account's holder owes us, because a bank took it from us.
+
+    Its ceiling is zero: no more than what is owed can be paid back.
+    """
+    return _companion(account, "claim", kind="asset", ceiling_minor=0)
+
+
+def _companion(
+    account: PaymentAccount,
+    part: str,
+    *,
+    kind: str,
+    floor_minor: int | None = None,
+    ceiling_minor: int | None = None,
+) -> int:
+    return ledger.open_account(
+        organisation_id=account.organisation_id,
+        code=companion_code(account.public_id, part),
+        name=f"{part.capitalize()} of {account.public_id}",
+        kind=kind,
+        currency=account.currency,
+        floor_minor=floor_minor,
+        ceiling_minor=ceiling_minor,
+    ).id
+
+
+def claim(
+    payment: Payment,
+    account: PaymentAccount,
+    *,
+    clearing_in_id: int,
+    rest: tuple[tuple[int, int], ...],
+    effective: date,
+    context: Context,
+) -> int:
+    """Take a payment's amount from its account as far as it goes, and what is missing as a claim.
+
+    Never refused: the bank has the money already. `rest` are further pairs for the whole amount.
+    """
+    whole = payment.amount
+    tail = tuple((debit, credit, whole) for debit, credit in rest)
+    for _ in range(CLAIM_TRIES):
+        balance = ledger.balance(account.ledger_account_id)
+        usable = 0 if balance.frozen or balance.closed else balance.available
+        there = Money(max(0, min(usable, whole.minor)), whole.currency)
+        parts = _split(account, clearing_in_id, there, whole)
+        seq = move_parts(payment, "claim", parts + tail, effective=effective, context=context)
+        if seq is not None:
+            return seq
+    nothing = Money(0, whole.currency)  # it was spent under our hands each time
+    seq = move_parts(
+        payment,
+        "claim",
+        _split(account, clearing_in_id, nothing, whole) + tail,
+        effective=effective,
+        context=context,
+    )
+    assert seq is not None, "a claim has no floor"
+    return seq
+
+
+def _split(
+    account: PaymentAccount, clearing_in_id: int, there: Money, whole: Money
+) -> tuple[tuple[int, int, Money], ...]:
+    missing = whole - there
+    parts = []
+    if there.minor:
+        parts.append((account.ledger_account_id, clearing_in_id, there))
+    if missing.minor:
+        parts.append((claim_on(account), clearing_in_id, missing))
+    return tuple(parts)

@@ -96,6 +96,12 @@ class PaymentReturned(PaymentChanged):
     """The payment came back after settlement."""
 
 
+@event("payments.payment_final", version=1)
+@dataclass(frozen=True)
+class PaymentFinal(PaymentChanged):
+    """The time in which a settled payment could be taken back has passed; its money is free."""
+
+
 EVENT_OF_STATE: dict[State, type[PaymentChanged]] = {
     State.ORDERED: PaymentOrdered,
     State.APPROVED: PaymentApproved,
@@ -108,4 +114,5 @@ EVENT_OF_STATE: dict[State, type[PaymentChanged]] = {
     State.RECEIVED: PaymentReceived,
     State.SETTLED: PaymentSettled,
     State.RETURNED: PaymentReturned,
+    State.FINAL: PaymentFinal,
 }

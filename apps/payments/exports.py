@@ -8,7 +8,7 @@ takes up first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from apps.core.errors import NotFound
 from apps.core.folders import put_whole
 from apps.payments import ach_files
 from apps.payments.calendar import calendar
+from apps.payments.collecting import rail_options
 from apps.payments.commands.batches import (
     BatchDiffers,
     CloseBatch,
@@ -29,6 +30,7 @@ from apps.payments.commands.batches import (
     RecordRebuiltBatch,
 )
 from apps.payments.domain.calendars import next_cut_off
+from apps.payments.domain.lifecycle import Kind
 from apps.payments.models import AchProfile, Batch, Counterparty, Payment, Rail, SettlementAccount
 from apps.payments.rails import adapter
 from apps.payments.rails.ach import Ach, bank_day
@@ -172,28 +174,34 @@ def _outgoing(batch: Batch) -> Outgoing:
         return ach_files.outgoing_of(batch, ours)
     rows = list(Payment.objects.filter(batch_message_id=batch.message_id).order_by("id"))
     ends = Counterparty.objects.in_bulk({row.counterparty_id for row in rows})
+    options = rail_options(rows)
     return Outgoing(
         message_id=batch.message_id,
         created_at=batch.created_at,
         execution_date=batch.execution_date,
         ours=ours,
-        instructions=tuple(_instruction(row, ours, ends[row.counterparty_id]) for row in rows),
+        instructions=tuple(
+            _instruction(row, ours, ends[row.counterparty_id], options.get(row.pk, {})) for row in rows
+        ),
     )
 
 
-def _instruction(row: Payment, ours: Party, end: Counterparty) -> Instruction:
+def _instruction(row: Payment, ours: Party, end: Counterparty, options: Mapping[str, Any]) -> Instruction:
+    theirs = Party(
+        end.name.reveal(),
+        end.account.reveal(),
+        end.routing_number,
+        town=end.town.reveal() if end.town is not None else "",
+        country=end.country,
+    )
+    collects = row.kind == Kind.COLLECTION
     return Instruction(
         reference=row.end_to_end_id,
         amount=row.amount,
-        debtor=ours,
-        creditor=Party(
-            end.name.reveal(),
-            end.account.reveal(),
-            end.routing_number,
-            town=end.town.reveal() if end.town is not None else "",
-            country=end.country,
-        ),
+        debtor=theirs if collects else ours,
+        creditor=ours if collects else theirs,
         remittance=row.remittance.reveal() if row.remittance is not None else "",
+        options=options,
     )
 
 

@@ -489,3 +489,7 @@ class StatusFile(TenantModel):
 
     def __str__(self) -> str:
         return self.message_id
+
+
+# Tables of direct debits stand apart; Django finds them from here.
+import apps.payments.models_debits  # noqa: E402, F401

@@ -14,10 +14,16 @@ from apps.core.actors import system_actor
 from apps.core.errors import Refusal
 from apps.core.folders import Incoming
 from apps.payments.calendar import execution_day
+from apps.payments.due import expire_unused_mandates, finalise_due, prenotify_due
 from apps.payments.exports import export_batches, is_due
 from apps.payments.formats import FormatError
 from apps.payments.rails import rails_with_files
+from apps.payments.recall_files import send_recalls
+from apps.payments.return_files import import_return
 from apps.payments.status_files import import_status_file
+
+RETURN_FILES = ("*pacs.004*.xml", "*camt.029*.xml")
+"""What is taken for a file of returns, or of answers to recalls, in the incoming folder."""
 
 _log = structlog.get_logger("bezant.payments")
 
@@ -57,3 +63,56 @@ def import_status_reports(**_: Any) -> None:
             continue
         incoming.keep(path)
         _log.info("status report applied", file=path.name, batch=answer["batch"], applied=answer["applied"])
+
+
+@shared_task(name="payments.tell_of_collections", queue="payments")
+def tell_of_collections(**_: Any) -> None:
+    """Tell of collections whose debtors have to know now."""
+    told = prenotify_due(actor=system_actor("tell_of_collections"), at=clock.database_now())
+    if told:
+        _log.info("collections prenotified", collections=told)
+
+
+@shared_task(name="payments.finalise_collections", queue="payments")
+def finalise_collections(**_: Any) -> None:
+    """Give free what can no longer be taken back, and let mandates lapse that nobody uses."""
+    at, actor = clock.database_now(), system_actor("finalise_collections")
+    final, lapsed = finalise_due(actor=actor, at=at), expire_unused_mandates(actor=actor, at=at)
+    if final or lapsed:
+        _log.info("collections final", collections=final, mandates_lapsed=lapsed)
+
+
+@shared_task(name="payments.send_recalls", queue="payments")
+def send_requested_recalls(**_: Any) -> None:
+    """Put requests to give payments back into the outgoing folder."""
+    for message_id in send_recalls(
+        folder=Path(settings.BANK_OUTGOING_DIR), actor=system_actor("send_recalls"), at=clock.database_now()
+    ):
+        _log.info("recall sent", message_id=message_id)
+
+
+@shared_task(name="payments.import_returns", queue="payments")
+def import_returns(**_: Any) -> None:
+    """Apply the returns and answers to recalls that the bank has put into the incoming folder."""
+    incoming = Incoming(Path(settings.BANK_INCOMING_DIR))
+    for pattern in RETURN_FILES:
+        for path in incoming.files(pattern):
+            _import_return(incoming, path)
+
+
+def _import_return(incoming: Incoming, path: Path) -> None:
+    try:
+        answer = import_return(
+            path.read_bytes(),
+            file_name=path.name,
+            actor=system_actor("import_returns"),
+            at=clock.database_now(),
+        )
+    except (FormatError, Refusal) as problem:
+        code = str(getattr(problem, "code", "refused"))
+        incoming.refuse(path, reason=code)
+        _log.warning("return file refused", file=path.name, reason=code)
+        return
+    incoming.keep(path)
+    codes = [finding["code"] for finding in answer["findings"]]
+    _log.info("return file applied", file=path.name, applied=answer["applied"], findings=codes[:20])

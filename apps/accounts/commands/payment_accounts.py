@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,8 @@ from apps.core.events import Event
 from apps.ledger import public as ledger
 
 NUMBERS_TRIED_MAX = 200
+COMPANIONS = ("reserve", "claim")
+"""Ledger accounts that may stand beside a payment account's own (`companion_code`)."""
 
 
 class IbanTaken(Conflict):
@@ -166,9 +169,14 @@ class ClosePaymentAccount(Command):
 def close_payment_account(command: ClosePaymentAccount, context: Context) -> dict[str, Any]:
     """Close the account and its ledger account.
 
-    Raises NotFound, AccountStateConflict, and the ledger's AccountNotEmpty with balance and holds.
+    Raises NotFound, AccountStateConflict, and the ledger's AccountNotEmpty with balance and holds, also
+    while collected money is reserved or the holder owes us some.
     """
     row = _changed(command.account_id, AccountChange.CLOSE, closed_at=context.at)
+    for part in COMPANIONS:
+        with contextlib.suppress(ledger.UnknownAccount):
+            beside = ledger.account_by_code(row.organisation_id, queries.companion_code(row.public_id, part))
+            ledger.close_account(account_id=beside.id, actor=str(context.actor))
     ledger.close_account(account_id=row.ledger_account_id, actor=str(context.actor))
     return _told(row, AccountClosed(row.public_id), context)
 

@@ -4,33 +4,62 @@ from apps.payments.commands.accounts import AddSettlementAccount, SetPayoutPolic
 from apps.payments.commands.ach import ResumeCounterparty, SetAchProfile
 from apps.payments.commands.approval import ApprovePayment, CancelPayment, DeclinePayment
 from apps.payments.commands.batches import CloseBatch, MarkBatchSent, RecordRebuiltBatch
+from apps.payments.commands.collections import CreateCollection, FinaliseCollection, PrenotifyCollection
+from apps.payments.commands.mandates import (
+    AmendMandate,
+    CancelMandate,
+    CreateMandate,
+    ExpireMandate,
+    ResumeMandate,
+    SetCollectionPolicy,
+    SignMandate,
+    SuspendMandate,
+)
 from apps.payments.commands.payins import ApplyProviderEvent, BookPayin
 from apps.payments.commands.payouts import CreatePayout
+from apps.payments.commands.recalls import ApplyRecallAnswers, MarkRecallSent, RecallPayment
 from apps.payments.commands.refunds import CreateRefund
+from apps.payments.commands.returns import ApplyReturns, ReturnLine
 from apps.payments.commands.settlement import BookBankCharge, BookToSuspense, ReturnPayment, SettlePayment
 from apps.payments.commands.status import ApplyStatusReport, StatusLine
 from apps.payments.commands.transfers import CreateTransfer
 
 __all__ = [
     "AddSettlementAccount",
+    "AmendMandate",
     "ApplyProviderEvent",
+    "ApplyRecallAnswers",
+    "ApplyReturns",
     "ApplyStatusReport",
     "ApprovePayment",
     "BookBankCharge",
     "BookPayin",
     "BookToSuspense",
+    "CancelMandate",
     "CancelPayment",
     "CloseBatch",
+    "CreateCollection",
+    "CreateMandate",
     "CreatePayout",
     "CreateRefund",
     "CreateTransfer",
     "DeclinePayment",
+    "ExpireMandate",
+    "FinaliseCollection",
     "MarkBatchSent",
+    "MarkRecallSent",
+    "PrenotifyCollection",
+    "RecallPayment",
     "RecordRebuiltBatch",
     "ResumeCounterparty",
+    "ResumeMandate",
+    "ReturnLine",
     "ReturnPayment",
     "SetAchProfile",
+    "SetCollectionPolicy",
     "SetPayoutPolicy",
     "SettlePayment",
+    "SignMandate",
     "StatusLine",
+    "SuspendMandate",
 ]

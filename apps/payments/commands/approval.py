@@ -9,7 +9,7 @@ from uuid import UUID
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Denied
 from apps.payments import books
-from apps.payments.domain.lifecycle import Event
+from apps.payments.domain.lifecycle import Event, Step
 from apps.payments.domain.references import clean_text
 from apps.payments.lifecycle_store import Origin, advance, decide_for, lock_payment
 from apps.payments.models import Payment
@@ -60,7 +60,7 @@ def approve_payment(command: ApprovePayment, context: Context) -> dict[str, Any]
 
 @handles(DeclinePayment, name="payments.decline_payment", version=1, permission="payments.approve")
 def decline_payment(command: DeclinePayment, context: Context) -> dict[str, Any]:
-    """Decline and give the money free."""
+    """Decline and give the money free, where some was held."""
     payment = lock_payment(command.payment_id, organisation_id=command.organisation_id)
     reason = clean_text(command.reason, field="reason", length_max=REASON_MAX, required=True)
     return _stop(payment, Event.DECLINE, reason, context)
@@ -68,7 +68,7 @@ def decline_payment(command: DeclinePayment, context: Context) -> dict[str, Any]
 
 @handles(CancelPayment, name="payments.cancel_payment", version=1, permission="payments.write")
 def cancel_payment(command: CancelPayment, context: Context) -> dict[str, Any]:
-    """Cancel and give the money free."""
+    """Cancel and give the money free, where some was held."""
     payment = lock_payment(command.payment_id, organisation_id=command.organisation_id)
     return _stop(
         payment, Event.CANCEL, clean_text(command.reason, field="reason", length_max=REASON_MAX), context
@@ -78,7 +78,8 @@ def cancel_payment(command: CancelPayment, context: Context) -> dict[str, Any]:
 def _stop(payment: Payment, event: Event, reason: str, context: Context) -> dict[str, Any]:
     transition = decide_for(payment, event).transition
     assert transition is not None, "stopping is asked for, never late"
-    journal_seq = books.release(payment, context=context)
+    held = transition.step == Step.RELEASE
+    journal_seq = books.release(payment, context=context) if held else None
     origin = Origin(context.actor.kind, reason=reason)
     advance(payment, transition, context, origin, journal_seq=journal_seq)
     return payment_data(payment)

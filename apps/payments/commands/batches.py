@@ -14,8 +14,9 @@ from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict, NotFound
 from apps.core.ids import public_id
 from apps.payments import ach_files, books
-from apps.payments.domain.lifecycle import Event, State
-from apps.payments.lifecycle_store import Origin, advance_many
+from apps.payments.collecting import assign_groups, only_due, stop_unmandated
+from apps.payments.domain.lifecycle import Event, State, Step
+from apps.payments.lifecycle_store import Origin, advance_many, decide_for
 from apps.payments.models import Batch, Counterparty, Payment, Rail, SettlementAccount
 
 PAYMENTS_MAX = 10_000
@@ -29,7 +30,7 @@ class NothingToSend(Conflict):
 
 @dataclass(frozen=True)
 class CloseBatch(Command):
-    """Choose the approved payments of a rail that leave from one of our bank accounts.
+    """Choose the approved payments of a rail that leave from, or come to, one of our bank accounts.
 
     Runs for the whole platform: a file holds the payments of every organisation. `kinds` takes payments
     of these kinds alone, for banks that want them in files of their own.
@@ -52,29 +53,40 @@ def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
     account = SettlementAccount.objects.select_for_update().filter(pk=command.settlement_account_id).first()
     if account is None:
         raise NotFound(object="settlement_account", id=public_id("sta", command.settlement_account_id))
-    waiting = Payment.objects.select_for_update(skip_locked=True, no_key=True).filter(
+    approved = Payment.objects.filter(
         rail=command.rail, state=State.APPROVED, settlement_account_id=account.pk
     )
+    waiting = only_due(approved, today=context.at.date())
     if command.rail == Rail.ACH:
         ach_files.check_date(command.execution_date)
     if command.kinds:
         waiting = waiting.filter(kind__in=command.kinds)
     if command.same_day:
         waiting = waiting.filter(rail_options__same_day=True)
-    payments = list(waiting.order_by("id")[:PAYMENTS_MAX])
+    locked = waiting.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    payments = list(locked.order_by("id")[:PAYMENTS_MAX])
     ends: dict[UUID, Counterparty] = {}
     if command.rail == Rail.ACH:
         payments, ends = ach_files.payable(payments, at=context.at)
+    payments = stop_unmandated(payments, context)
     if not payments:
         raise NothingToSend(rail=command.rail)
     batch = _new_batch(command, account, payments, context)
     if command.rail == Rail.ACH:
         entries = [ach_files.forward_entry(payment, ends[payment.pk]) for payment in payments]
         ach_files.number(batch, account, entries, context)
+    assign_groups(payments, batch)
     origin = Origin("job", batch.message_id)
-    advance_many(payments, Event.BATCH, context, origin, batch_message_id=batch.message_id)
+    for kind in _by_kind(payments):
+        advance_many(kind, Event.BATCH, context, origin, batch_message_id=batch.message_id)
     context.note("batch", batch.message_id, payments=len(payments), total_minor=batch.total_minor)
     return batch_data(batch)
+
+
+def _by_kind(payments: list[Payment]) -> list[list[Payment]]:
+    """Part payments by their life cycles, which may book different things at the same event."""
+    kinds = sorted({payment.kind for payment in payments})
+    return [[payment for payment in payments if payment.kind == kind] for kind in kinds]
 
 
 def _new_batch(
@@ -105,7 +117,7 @@ def message_id(rail: str, number: int) -> str:
 
 @dataclass(frozen=True)
 class MarkBatchSent(Command):
-    """Record that a batch's file was handed over: its holds are captured into clearing."""
+    """Record that a batch's file was handed over: what pays out is captured into clearing."""
 
     message_id: str
     sha256: str
@@ -114,7 +126,7 @@ class MarkBatchSent(Command):
 
 @handles(MarkBatchSent, name="payments.mark_batch_sent", version=1, permission="payments.batch")
 def mark_batch_sent(command: MarkBatchSent, context: Context) -> dict[str, Any]:
-    """Capture each payment's hold and move it to sent; a batch that is sent already stays as it is."""
+    """Move each payment to sent, capturing its hold; a batch that is sent already stays as it is."""
     batch = Batch.objects.select_for_update().filter(message_id=command.message_id).first()
     if batch is None:
         raise NotFound(object="batch", id=command.message_id)
@@ -125,8 +137,14 @@ def mark_batch_sent(command: MarkBatchSent, context: Context) -> dict[str, Any]:
         .filter(batch_message_id=batch.message_id, state=State.BATCHED)
         .order_by("id")
     )
-    seqs = books.capture_many(payments, effective=context.at.date(), context=context)
-    advance_many(payments, Event.SEND, context, Origin("file", batch.message_id), journal_seqs=seqs)
+    for kind in _by_kind(payments):
+        advance_many(
+            kind,
+            Event.SEND,
+            context,
+            Origin("file", batch.message_id),
+            journal_seqs=_capture(kind, context),
+        )
     batch.state, batch.sent_at = Batch.State.SENT, context.at
     batch.sha256, batch.file_name = command.sha256, command.file_name
     batch.save()
@@ -157,6 +175,14 @@ def record_rebuilt_batch(command: RecordRebuiltBatch, context: Context) -> dict[
         raise BatchDiffers(id=batch.message_id, sent=batch.sha256, built=command.sha256)
     context.note("batch", batch.message_id, sha256=command.sha256, rebuilt=True)
     return {**batch_data(batch), "sha256": command.sha256}
+
+
+def _capture(payments: list[Payment], context: Context) -> list[int] | None:
+    """Capture the holds of payments that go out; what is to come in books nothing yet."""
+    transition = decide_for(payments[0], Event.SEND).transition
+    if transition is None or transition.step != Step.CAPTURE:
+        return None
+    return books.capture_many(payments, effective=context.at.date(), context=context)
 
 
 def batch_data(batch: Batch) -> dict[str, Any]:

@@ -9,22 +9,18 @@ from uuid import UUID
 
 from apps.accounts import public as accounts
 from apps.core.commands import Command, Context, handles
-from apps.core.errors import Refusal
 from apps.core.ids import public_id
 from apps.core.money import Money
 from apps.ledger import public as ledger
 from apps.payments import books
-from apps.payments.domain.lifecycle import Event, Step
+from apps.payments.collecting import reserve_until_final
+from apps.payments.domain.lifecycle import Event, Kind, Step
 from apps.payments.domain.references import clean_text
 from apps.payments.lifecycle_store import Origin, advance, decide_for, lock_payment, record_no_op
 from apps.payments.models import Payment
 from apps.payments.representation import payment_data
+from apps.payments.returning import ToldReturn, apply_waiting, check_told_amount, come_back
 from apps.payments.routing import SettlementRoute, route_by_id
-
-
-class AmountDiffers(Refusal):
-    code = "amount_differs"
-    title = "The bank's amount is not the payment's."
 
 
 @dataclass(frozen=True)
@@ -51,31 +47,13 @@ class ReturnPayment(Command):
 @handles(SettlePayment, name="payments.settle_payment", version=1, permission="payments.settle")
 def settle_payment(command: SettlePayment, context: Context) -> dict[str, Any]:
     """Book the settlement. A repeated or late one is recorded and changes nothing. Raises AmountDiffers."""
-    return _from_statement(command, Event.SETTLE, "", context)
-
-
-@handles(ReturnPayment, name="payments.return_payment", version=1, permission="payments.settle")
-def return_payment(command: ReturnPayment, context: Context) -> dict[str, Any]:
-    """Book the return; the money goes back to the account. Raises AmountDiffers."""
-    return _from_statement(command, Event.RETURN, command.reason, context)
-
-
-def _from_statement(
-    command: SettlePayment | ReturnPayment, event: Event, reason: str, context: Context
-) -> dict[str, Any]:
     payment = lock_payment(command.payment_id, organisation_id=command.organisation_id)
-    origin = Origin("statement", command.statement_line, reason=reason[:60])
-    decision = decide_for(payment, event)
+    origin = Origin("statement", command.statement_line)
+    decision = decide_for(payment, Event.SETTLE)
     if decision.transition is None:
-        record_no_op(payment, event, context, origin, reason=decision.reason)
+        record_no_op(payment, Event.SETTLE, context, origin, reason=decision.reason)
         return {**payment_data(payment), "applied": False, "reason": decision.reason}
-    if command.amount != payment.amount:
-        raise AmountDiffers(
-            expected_minor=payment.amount_minor,
-            given_minor=command.amount.minor,
-            currency=payment.currency,
-            given_currency=command.amount.currency,
-        )
+    check_told_amount(payment, command.amount)
     journal_seq = books.move(
         payment,
         decision.transition.step.value,
@@ -83,22 +61,38 @@ def _from_statement(
         effective=command.booking_date,
         context=context,
     )
-    changes = {"failure_code": reason[:35]} if event is Event.RETURN else {}
-    advance(payment, decision.transition, context, origin, journal_seq=journal_seq, **changes)
+    advance(payment, decision.transition, context, origin, journal_seq=journal_seq)
+    if payment.kind == Kind.COLLECTION:
+        reserve_until_final(payment, command.booking_date)
+    apply_waiting(payment, context, origin)
     return {**payment_data(payment), "applied": True, "journal": journal_seq}
 
 
+@handles(ReturnPayment, name="payments.return_payment", version=1, permission="payments.settle")
+def return_payment(command: ReturnPayment, context: Context) -> dict[str, Any]:
+    """Book the return; the money goes back to the account, or back out of it.
+
+    Of a return that a file told before, only the bank's side is left to book. Raises AmountDiffers,
+    NotSettledYet.
+    """
+    payment = lock_payment(command.payment_id, organisation_id=command.organisation_id)
+    told = ToldReturn(command.amount, command.reason[:35], command.booking_date, at_bank=True)
+    origin = Origin("statement", command.statement_line, reason=command.reason[:60])
+    done = come_back(payment, told, context, origin)
+    return {**payment_data(payment), **{name: value for name, value in done.items() if value is not None}}
+
+
 def _steps(payment: Payment, step: Step) -> tuple[tuple[int, int], ...]:
-    """Return the (debit, credit) pairs of a step at the bank."""
+    """Return the (debit, credit) pairs of a settlement at the bank."""
     assert payment.settlement_account_id is not None, "what a bank settles has a bank account"
     route = route_by_id(payment.settlement_account_id)
-    account = accounts.payment_account(payment.account_id)
-    customer = account.ledger_account_id
+    if step is Step.RESERVE:
+        account = accounts.payment_account(payment.account_id)
+        reserve = books.reserve_of(account)
+        return ((route.cash_id, route.clearing_in_id), (route.clearing_in_id, reserve))
     return {
         Step.CASH_OUT: ((route.clearing_out_id, route.cash_id),),
-        Step.CASH_BACK: ((route.cash_id, route.clearing_in_id), (route.clearing_in_id, customer)),
         Step.CASH_IN: ((route.cash_id, route.receivable_id),),
-        Step.TAKE_BACK: ((customer, route.clearing_in_id), (route.clearing_in_id, route.cash_id)),
     }[step]
 
 

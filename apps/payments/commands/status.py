@@ -10,20 +10,17 @@ from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict
 from apps.core.ids import public_id
 from apps.payments import books
-from apps.payments.domain.lifecycle import Event
+from apps.payments.domain.lifecycle import Event, Step
+from apps.payments.inbound import DuplicateFile
 from apps.payments.lifecycle_store import Origin, advance, decide_for, record_no_op
 from apps.payments.models import Batch, Payment, StatusFile
+from apps.payments.returning import note_reject
 from apps.payments.routing import route_by_id
 
 REJECTED = "RJCT"
 ACCEPTED = frozenset({"ACTC", "ACCP", "ACSP", "ACSC", "ACCC", "ACWC"})
 DUPLICATE = frozenset({"DUPL", "AM05"})
 """The bank has this already: what it said of the first copy stands, so the word changes nothing."""
-
-
-class DuplicateFile(Conflict):
-    code = "duplicate_file"
-    title = "This file was imported before."
 
 
 class UnknownBatch(Conflict):
@@ -105,7 +102,8 @@ def _apply(payment: Payment, line: StatusLine, command: ApplyStatusReport, conte
     if event is Event.ACCEPT:
         advance(payment, decision.transition, context, origin)
         return True
-    journal_seq = _give_back(payment, context)
+    undone = decision.transition.step == Step.UNDO
+    journal_seq = _give_back(payment, context) if undone else None
     advance(
         payment,
         decision.transition,
@@ -114,6 +112,7 @@ def _apply(payment: Payment, line: StatusLine, command: ApplyStatusReport, conte
         journal_seq=journal_seq,
         failure_code=line.reason[:35] or REJECTED,
     )
+    note_reject(payment, line.reason[:35] or REJECTED, context, origin)
     return True
 
 

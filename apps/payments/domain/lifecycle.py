@@ -14,6 +14,7 @@ class Kind(StrEnum):
     PAYOUT = "payout"  # to an account at another bank
     PAYIN = "payin"  # from outside to an account that we hold
     REFUND = "refund"  # back to who paid
+    COLLECTION = "collection"  # pulled from an account at another bank, under a mandate
 
 
 class State(StrEnum):
@@ -56,6 +57,7 @@ class Event(StrEnum):
     RECEIVE = "receive"
     SETTLE = "settle"
     RETURN = "return"
+    FINALISE = "finalise"  # the time in which it could be taken back has passed
 
 
 class Step(StrEnum):
@@ -72,6 +74,10 @@ class Step(StrEnum):
     RECEIVABLE = "receivable"  # provider receivable -> account
     CASH_IN = "cash_in"  # bank cash -> provider receivable, or straight to the account
     TAKE_BACK = "take_back"  # account -> clearing in -> bank cash
+    RESERVE = "reserve"  # bank cash -> clearing in -> reserve
+    FREE = "free"  # reserve -> account
+    TAKE_RESERVE = "take_reserve"  # reserve -> clearing in -> bank cash
+    CLAIM = "claim"  # account, and what it lacks from a claim on the customer -> clearing in -> bank cash
 
 
 _Row = tuple[State | None, Event, State, Step]
@@ -93,8 +99,28 @@ _BANK_TRANSFER: tuple[_Row, ...] = (
     (State.SETTLED, Event.RETURN, State.RETURNED, Step.CASH_BACK),
 )
 
-TOLD = frozenset({Event.ACCEPT, Event.REJECT, Event.SETTLE, Event.RETURN, Event.RECEIVE})
-"""Events told by banks and providers: late and repeated ones are normal and never an error."""
+_COLLECTION: tuple[_Row, ...] = (
+    # Nothing is booked before the bank has paid: until then a collection is a wish.
+    (None, Event.ORDER, State.ORDERED, Step.NOTHING),
+    (State.ORDERED, Event.APPROVE, State.APPROVED, Step.NOTHING),
+    (State.ORDERED, Event.DECLINE, State.DECLINED, Step.NOTHING),
+    (State.ORDERED, Event.CANCEL, State.CANCELLED, Step.NOTHING),
+    (State.APPROVED, Event.CANCEL, State.CANCELLED, Step.NOTHING),
+    (State.APPROVED, Event.BATCH, State.BATCHED, Step.NOTHING),
+    (State.BATCHED, Event.SEND, State.SENT, Step.NOTHING),
+    (State.SENT, Event.ACCEPT, State.ACCEPTED, Step.NOTHING),
+    (State.SENT, Event.REJECT, State.REJECTED, Step.NOTHING),
+    (State.ACCEPTED, Event.REJECT, State.REJECTED, Step.NOTHING),
+    (State.SENT, Event.SETTLE, State.SETTLED, Step.RESERVE),
+    (State.ACCEPTED, Event.SETTLE, State.SETTLED, Step.RESERVE),
+    (State.SETTLED, Event.FINALISE, State.FINAL, Step.FREE),
+    (State.SETTLED, Event.RETURN, State.RETURNED, Step.TAKE_RESERVE),
+    # A refund after the return window is a new claim on the creditor (EPC016-06), never refused.
+    (State.FINAL, Event.RETURN, State.RETURNED, Step.CLAIM),
+)
+
+TOLD = frozenset({Event.ACCEPT, Event.REJECT, Event.SETTLE, Event.RETURN, Event.RECEIVE, Event.FINALISE})
+"""Events told by banks, providers and the clock: late and repeated ones are normal and never an error."""
 
 
 def _machine(*rows: _Row) -> Machine:
@@ -114,4 +140,5 @@ MACHINES: dict[Kind, Machine] = {
         (State.RECEIVED, Event.SETTLE, State.SETTLED, Step.CASH_IN),
         (State.SETTLED, Event.RETURN, State.RETURNED, Step.TAKE_BACK),
     ),
+    Kind.COLLECTION: _machine(*_COLLECTION),
 }

@@ -79,6 +79,21 @@ class Machine:
         """Tell whether nothing can happen to such an object any more."""
         return not self.allowed(state)
 
+    def is_early(self, state: str, event: StrEnum) -> bool:
+        """Tell whether an event that does not fit now can still come to fit: it was told too soon."""
+        seen: set[str] = set()
+        ahead = [state]
+        while ahead:
+            here = ahead.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            nexts = [row for row in self.rows if row.source == here]
+            if any(row.event == event for row in nexts) and here != state:
+                return True
+            ahead += [row.target.value for row in nexts]
+        return False
+
     def states(self) -> list[str]:
         """Return every state of the table, in table order."""
         return list(dict.fromkeys(row.target.value for row in self.rows))

@@ -3,8 +3,10 @@
 from apps.payments.rails.ach import Ach
 from apps.payments.rails.base import Rail
 from apps.payments.rails.sepa_ct import SepaCreditTransfer
+from apps.payments.rails.sepa_dd import SepaDirectDebit
 
-ADAPTERS: dict[str, Rail] = {adapter.name: adapter for adapter in (SepaCreditTransfer(), Ach())}
+_RAILS: tuple[Rail, ...] = (SepaCreditTransfer(), SepaDirectDebit(), Ach())
+ADAPTERS: dict[str, Rail] = {adapter.name: adapter for adapter in _RAILS}
 
 
 def adapter(rail: str) -> Rail:

@@ -12,11 +12,9 @@ from apps.payments.formats import (
     Finding,
     build_credit_transfer,
     is_iban,
-    read_status_report,
 )
 from apps.payments.formats.epc import Address
 from apps.payments.rails.base import (
-    Action,
     Built,
     Capabilities,
     Classified,
@@ -24,38 +22,14 @@ from apps.payments.rails.base import (
     InboundEvent,
     Instruction,
     Outgoing,
-    Told,
 )
+from apps.payments.rails.sepa_status import CODES, OTHER, status_events
 
 AMOUNT_MAX_MINOR = 99_999_999_999
 """999,999,999.99 EUR (EPC, AT-04)."""
 
 CUT_OFFS = (CutOff("standard", time(16, 0), "Europe/Amsterdam", settles_same_day=True),)
 """The bank's latest moment for execution on the same day; a profile may bring its own."""
-
-ACCEPTED = frozenset({"ACTC", "ACCP", "ACSP", "ACSC", "ACCC", "ACWC"})
-
-CODES: dict[str, Classified] = {
-    "AC01": Classified("account_invalid", Action.FIX),
-    "AC04": Classified("account_closed", Action.STOP),
-    "AC06": Classified("account_blocked", Action.STOP),
-    "AC13": Classified("account_type_invalid", Action.OTHER_RAIL),
-    "AG01": Classified("payment_type_forbidden", Action.OTHER_RAIL),
-    "AG02": Classified("operation_code_invalid", Action.FIX),
-    "AM04": Classified("insufficient_funds", Action.RETRY, 86_400),
-    "AM05": Classified("duplicate", Action.NOTHING),
-    "BE05": Classified("party_unknown", Action.FIX),
-    "DUPL": Classified("duplicate", Action.NOTHING),
-    "FF01": Classified("format_invalid", Action.FIX),
-    "MS02": Classified("refused_by_customer", Action.STOP),
-    "MS03": Classified("reason_not_told", Action.FIX),
-    "RC01": Classified("bank_unknown", Action.FIX),
-    "RR01": Classified("regulation", Action.FIX),
-    "RR02": Classified("regulation", Action.FIX),
-    "RR03": Classified("regulation", Action.FIX),
-    "RR04": Classified("regulation", Action.STOP),
-}
-"""The external status and return reasons that banks give for SEPA transfers (ISO 20022 code sets)."""
 
 
 class SepaCreditTransfer:
@@ -115,18 +89,7 @@ class SepaCreditTransfer:
 
     def parse_inbound(self, data: bytes) -> list[InboundEvent]:
         """Read the lines of a pain.002; the word on the whole file has no line here. Raises FormatError."""
-        report = read_status_report(data)
-        return [
-            InboundEvent(
-                told=_told(line.status or group.status),
-                reference=line.end_to_end_id,
-                message_id=report.message_id,
-                code=next((reason.code for reason in line.reasons or group.reasons), ""),
-                original_message_id=report.original_message_id,
-            )
-            for group in report.groups
-            for line in group.transactions
-        ]
+        return status_events(data)
 
     def inquire(self, reference: str, original: Outgoing, *, message_id: str, at: datetime) -> bytes | None:
         """Return None: a file's fate is told by status reports and statements, there is no question."""
@@ -134,7 +97,7 @@ class SepaCreditTransfer:
 
     def classify(self, code: str) -> Classified:
         """Say what a reason code means; one that is not known is the owner's to look at."""
-        return CODES.get(code, Classified("other", Action.FIX))
+        return CODES.get(code, OTHER)
 
 
 def _transfer(instruction: Instruction) -> CreditTransfer:
@@ -147,9 +110,3 @@ def _transfer(instruction: Instruction) -> CreditTransfer:
         remittance=instruction.remittance,
         creditor_address=Address(town=payee.town, country=payee.country) if payee.town else None,
     )
-
-
-def _told(status: str) -> Told:
-    if status == "RJCT":
-        return Told.REJECTED
-    return Told.ACCEPTED if status in ACCEPTED else Told.PENDING

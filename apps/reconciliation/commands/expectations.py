@@ -24,7 +24,8 @@ PAYMENTS_MAX = 1_000
 AT_THE_BANK = frozenset({"sent", "accepted", "received"})
 NEVER_COMES = frozenset({"rejected", "declined", "cancelled"})
 _ONE_AT_A_TIME = 7_004_001
-KINDS = ("payout", "refund", "payin")
+KINDS = ("payout", "refund", "payin", "collection")
+COMES_IN = frozenset({"payin", "collection"})
 _PROVIDER_PAYS_AFTER = timedelta(days=2)
 
 
@@ -79,6 +80,9 @@ def _add(payment: payments.Payment, because: str, context: Context) -> str:
     due = payment.changed_at.date()
     if payment.state == "received":
         due += _PROVIDER_PAYS_AFTER
+    presented = payments.presented_collection(payment)
+    if presented is not None:
+        due = presented.day
     row = Expectation.objects.create(
         id=content_id(due, "expectation", str(payment.pk)),
         organisation_id=payment.organisation_id,
@@ -86,10 +90,11 @@ def _add(payment: payments.Payment, because: str, context: Context) -> str:
         source=f"payment:{payment.pk}",
         kind=payment.kind,
         payment_id=payment.pk,
-        amount_minor=payment.amount_minor if payment.kind == "payin" else -payment.amount_minor,
+        amount_minor=payment.amount_minor if payment.kind in COMES_IN else -payment.amount_minor,
         currency=payment.currency,
         end_to_end=compared(payment.end_to_end_id),
         message_id=compared(payment.batch_message_id),
+        batch_id=compared(presented.group_reference) if presented is not None else "",
         group_reference=compared(payment.provider_reference or "") if payment.kind == "payin" else "",
         counterparty=_counterparty(payment, account),
         due_date=due,

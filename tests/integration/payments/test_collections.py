@@ -1,0 +1,220 @@
+"""Collections from order to finality and back, each step a balanced journal."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from apps.accounts import public as accounts
+from apps.core import tenancy
+from apps.core.errors import Refusal
+from apps.core.money import Money
+from apps.ledger import public as ledger
+from apps.payments import public as payments
+from apps.payments.formats import read_direct_debit
+from tests.factories import SYSTEM, do
+from tests.integration.payments.collecting import (
+    AT,
+    DEBTOR,
+    clearing,
+    collection,
+    collector,
+    mandate_row,
+    on,
+    payment,
+    report,
+    return_of,
+    verified,
+)
+
+
+@pytest.fixture
+def merchant(db):
+    return collector()
+
+
+def finalise(key):
+    """Let the clock reach the end of the reserve."""
+    payments.finalise_due(actor=SYSTEM, at=on(collection(key).reserved_until))
+
+
+class TestACollection:
+    def test_goes_out_after_the_debtor_was_told_settles_and_is_final(self, merchant, tmp_path):
+        key = merchant.collect(merchant.mandate())
+        clearing_before, cash_before = clearing()
+        message_id = merchant.send(key, tmp_path)
+
+        debits = read_direct_debit((tmp_path / f"{message_id}.xml").read_bytes())
+        told = next(
+            d for g in debits.groups for d in g.debits if d.end_to_end_id == payment(key).end_to_end_id
+        )
+        assert (told.amount, told.debtor_iban) == (Money(2_500, "EUR"), DEBTOR.iban)
+        assert payment(key).state == "sent"
+        assert clearing() == (clearing_before, cash_before)
+
+        merchant.settle(key)
+        assert (payment(key).state, merchant.balance(), merchant.beside("reserve")) == ("settled", 0, 2_500)
+        assert clearing() == (clearing_before, cash_before - 2_500)
+
+        finalise(key)
+        assert (payment(key).state, merchant.balance(), merchant.beside("reserve")) == ("final", 2_500, 0)
+        assert collection(key).reserved_until is None
+        assert verified() == []
+
+    def test_is_told_once_and_only_then_sent(self, merchant, tmp_path):
+        key = merchant.collect(merchant.mandate())
+        row = collection(key)
+        list(
+            payments.export_batches(
+                rail="sepa_dd",
+                execution_date=row.collection_date,
+                folder=tmp_path,
+                actor=SYSTEM,
+                at=on(row.submit_on),
+            )
+        )
+        untold = payment(key).state
+
+        first = do(payments.PrenotifyCollection(merchant.id, key))
+        again = do(payments.PrenotifyCollection(merchant.id, key))
+
+        assert untold == "approved"
+        assert (first["applied"], again["applied"]) == (True, False)
+        assert row.prenotify_on == row.collection_date - timedelta(days=14)
+
+    def test_is_rejected_before_settlement_and_nothing_was_booked(self, merchant, tmp_path):
+        mandate = merchant.mandate()
+        key = merchant.collect(mandate)
+        message_id = merchant.send(key, tmp_path)
+        end_to_end_id = payment(key).end_to_end_id
+
+        payments.import_status_file(
+            report(message_id, [(end_to_end_id, "RJCT", "AC04")], status="PART"),
+            file_name="s.xml",
+            actor=SYSTEM,
+            at=AT,
+        )
+
+        told = return_of(key)
+        assert (payment(key).state, told.kind, told.state, told.reason_class) == (
+            "rejected",
+            "reject",
+            "noted",
+            "account_closed",
+        )
+        assert mandate_row(mandate).state == "suspended"
+        with tenancy.scope(merchant.id):
+            assert ledger.journals_by_reference(f"pay_{end_to_end_id}") == []
+
+    @pytest.mark.parametrize("file_first", [True, False])
+    def test_comes_back_out_of_the_reserve_told_by_file_and_statement(self, merchant, tmp_path, file_first):
+        key = merchant.collect(merchant.mandate())
+        merchant.send(key, tmp_path)
+        before = clearing()
+        merchant.settle(key)
+
+        if file_first:
+            merchant.tells_return(key)
+            assert clearing() == (before[0] + 2_500, before[1] - 2_500)  # the bank has it, unbooked
+            merchant.shows_return(key)
+        else:
+            merchant.shows_return(key)
+            assert merchant.tells_return(key)["findings"][0]["code"] == "repeated"
+
+        assert (payment(key).state, payment(key).failure_code) == ("returned", "AM04")
+        assert (merchant.balance(), merchant.beside("reserve")) == (0, 0)
+        assert clearing() == before
+        told = return_of(key)
+        assert (told.kind, told.state, told.reason_class, told.action) == (
+            "return",
+            "settled",
+            "insufficient_funds",
+            "retry",
+        )
+        assert verified() == []
+
+    def test_that_came_back_before_it_settled_waits_for_that(self, merchant, tmp_path):
+        key = merchant.collect(merchant.mandate())
+        merchant.send(key, tmp_path)
+        before = clearing()
+
+        early = merchant.tells_return(key, "MD06")
+        assert (early["applied"], payment(key).state, return_of(key).state) == (1, "sent", "waiting")
+        with pytest.raises(Refusal) as refusal:
+            merchant.shows_return(key, "MD06")
+        assert refusal.value.code == "not_settled_yet"
+        merchant.settle(key)
+        assert (payment(key).state, return_of(key).state, return_of(key).kind) == (
+            "returned",
+            "told",
+            "refund",
+        )
+        merchant.shows_return(key, "MD06")
+
+        assert (return_of(key).state, clearing(), merchant.beside("reserve")) == ("settled", before, 0)
+        assert verified() == []
+
+    @pytest.mark.parametrize(("spent", "owed"), [(0, 0), (1_000, 1_000), (2_500, 2_500)])
+    def test_that_was_final_comes_back_from_the_account_and_as_a_claim(self, merchant, tmp_path, spent, owed):
+        key = merchant.collect(merchant.mandate())
+        merchant.send(key, tmp_path)
+        before = clearing()
+        merchant.settle(key)
+        finalise(key)
+        if spent:
+            do(
+                payments.CreateTransfer(
+                    merchant.id, merchant.inner.accounts[0], merchant.inner.accounts[1], Money(spent, "EUR")
+                )
+            )
+
+        merchant.shows_return(key, "MD06", day=date(2026, 10, 1))
+
+        assert payment(key).state == "returned"
+        assert (merchant.balance(), merchant.beside("claim"), clearing()) == (0, -owed, before)
+        assert verified() == []
+
+    def test_repays_what_is_owed_before_it_is_free(self, merchant, tmp_path):
+        mandate = merchant.mandate()
+        first, second = merchant.collect(mandate), merchant.collect(mandate, 4_000)
+        merchant.send(first, tmp_path)
+        merchant.settle(first)
+        finalise(first)
+        do(
+            payments.CreateTransfer(
+                merchant.id, merchant.inner.accounts[0], merchant.inner.accounts[1], Money(2_500, "EUR")
+            )
+        )
+        merchant.shows_return(first, "MD06", day=date(2026, 10, 1))
+        merchant.settle(second, minor=4_000)
+
+        finalise(second)
+
+        assert (merchant.balance(), merchant.beside("claim"), merchant.beside("reserve")) == (1_500, 0, 0)
+
+    def test_never_settles_or_comes_back_with_another_amount(self, merchant, tmp_path):
+        key = merchant.collect(merchant.mandate())
+        merchant.send(key, tmp_path)
+        with pytest.raises(Refusal) as refusal:
+            merchant.settle(key, minor=2_499)
+        merchant.settle(key)
+
+        findings = merchant.tells_return(key, minor=2_501)["findings"]
+
+        assert refusal.value.code == "amount_differs"
+        assert [finding["code"] for finding in findings] == ["amount_differs"]
+        assert (payment(key).state, return_of(key)) == ("settled", None)
+
+    def test_of_a_blocked_account_still_comes_in(self, merchant, tmp_path):
+        do(accounts.BlockPaymentAccount(merchant.id, account_id=merchant.inner.accounts[0], reason="other"))
+        key = merchant.collect(merchant.mandate())
+        merchant.send(key, tmp_path)
+        merchant.settle(key)
+        assert merchant.beside("reserve") == 2_500
+
+    def test_keeps_its_account_from_being_closed(self, merchant, tmp_path):
+        key = merchant.collect(merchant.mandate())
+        merchant.send(key, tmp_path)
+        merchant.settle(key)
+
+        with pytest.raises(ledger.AccountNotEmpty):
+            do(accounts.ClosePaymentAccount(merchant.id, account_id=merchant.inner.accounts[0]))
