@@ -34,9 +34,9 @@ def expect(event: StoredEvent) -> None:
     )
 
 
-@consumes("reconciliation.match_made", consumer="reconciliation.apply")
+@consumes("reconciliation.match_made", "reconciliation.run_finished", consumer="reconciliation.apply")
 def apply(event: StoredEvent) -> None:
-    """Let a match that a person made have its effect."""
+    """Let matches that a person or a run made have their effect; those that had it have none again."""
     apply_matches(
         parse_public_id("ban", event.payload["bank_account_id"]),
         actor=system_actor("reconciliation.apply"),

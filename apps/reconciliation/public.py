@@ -12,8 +12,9 @@ from apps.accounts import public as accounts
 from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.commands import execute
-from apps.reconciliation import queries
+from apps.reconciliation import queries, workbench
 from apps.reconciliation.bank_formats import read_statements
+from apps.reconciliation.bulk import EXPORT_COLUMNS, export_breaks, preview_rows
 from apps.reconciliation.commands import (
     AcceptWithinTolerance,
     AddBankAccount,
@@ -27,10 +28,19 @@ from apps.reconciliation.commands import (
     MatchByHand,
     NoteBreak,
     Reconcile,
+    ResolveBreaks,
     UndoMatch,
     WriteOffBreak,
 )
+from apps.reconciliation.commands.bulk import bulk_command
+from apps.reconciliation.commands.resolutions import TOLERANCE_MINOR_MAX
+from apps.reconciliation.domain.breaks import age_bucket
+from apps.reconciliation.domain.bulk import ACTIONS as BULK_ACTIONS
+from apps.reconciliation.domain.bulk import BYTES_MAX as BULK_BYTES_MAX
+from apps.reconciliation.domain.bulk import ROWS_MAX as BULK_ROWS_MAX
+from apps.reconciliation.domain.bulk import BadBulk, read_bulk
 from apps.reconciliation.domain.evidence import report_html
+from apps.reconciliation.domain.evidence_pdf import report_pdf
 from apps.reconciliation.importing.accounts import account_of
 from apps.reconciliation.importing.files import import_file
 from apps.reconciliation.models import (
@@ -40,6 +50,8 @@ from apps.reconciliation.models import (
     DayClose,
     Expectation,
     Match,
+    MatchItem,
+    Proposal,
     ReconRun,
     Statement,
     StatementLine,
@@ -47,10 +59,16 @@ from apps.reconciliation.models import (
 from apps.reconciliation.running import reconcile_accounts
 
 __all__ = [
+    "BULK_ACTIONS",
+    "BULK_BYTES_MAX",
+    "BULK_ROWS_MAX",
+    "EXPORT_COLUMNS",
+    "TOLERANCE_MINOR_MAX",
     "AcceptWithinTolerance",
     "AddBankAccount",
     "ApplyMatch",
     "AssignBreak",
+    "BadBulk",
     "BankAccount",
     "BookBreakAsCharge",
     "BookBreakToSuspense",
@@ -63,20 +81,30 @@ __all__ = [
     "ImportStatement",
     "Match",
     "MatchByHand",
+    "MatchItem",
     "NoteBreak",
+    "Proposal",
     "ReconRun",
     "Reconcile",
+    "ResolveBreaks",
     "Statement",
     "StatementLine",
     "UndoMatch",
     "WriteOffBreak",
+    "age_bucket",
+    "bulk_command",
+    "export_breaks",
     "import_file",
     "import_statement",
     "observe_accounts",
+    "preview_rows",
     "queries",
+    "read_bulk",
     "reconcile",
     "reconcile_accounts",
     "report_html",
+    "report_pdf",
+    "workbench",
 ]
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
@@ -58,10 +58,17 @@ def count_open_breaks() -> int:
     return Break.objects.filter(state=BreakState.OPEN.value).count()
 
 
+def breaks_as_of(as_of: date) -> QuerySet[Break]:
+    """Return the breaks that were open at the end of a day, oldest first."""
+    after = datetime.combine(as_of + timedelta(days=1), time(), UTC)
+    still = Q(state=BreakState.OPEN.value) | Q(resolved_at__gte=after)
+    return Break.objects.filter(still, day__lte=as_of).select_related("bank_account").order_by("day", "id")
+
+
 def breaks_by_age(today: date) -> dict[str, dict[str, int]]:
-    """Count open breaks by age bucket and reason."""
+    """Count the breaks open at the end of a day by age bucket and reason."""
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for day, reason in Break.objects.filter(state=BreakState.OPEN.value).values_list("day", "reason"):
+    for day, reason in breaks_as_of(today).values_list("day", "reason"):
         counts[age_bucket((today - day).days)][reason] += 1
     return {bucket: dict(reasons) for bucket, reasons in counts.items()}
 
@@ -115,6 +122,16 @@ def proposals_for(row: Break) -> tuple[Proposal, ...]:
         return ()
     rows = Proposal.objects.filter(line_id=row.line_id, expectation__state="open")
     return tuple(rows.select_related("expectation").order_by("-score", "expectation_id"))
+
+
+def best_proposals(rows: list[Break]) -> dict[UUID | None, Proposal]:
+    """Return the best open proposal for the line of each break that has one."""
+    lines = [row.line_id for row in rows if row.line_id is not None]
+    found = Proposal.objects.filter(line_id__in=lines, expectation__state="open")
+    best: dict[UUID | None, Proposal] = {}
+    for one in found.order_by("-score", "expectation_id"):
+        best.setdefault(one.line_id, one)
+    return best
 
 
 def runs(*, bank_account_id: UUID | None = None) -> QuerySet[ReconRun]:

@@ -11,6 +11,7 @@ document.addEventListener("DOMContentLoaded", () => {
   searchAsTyped(document.querySelector(".find"));
   listenForKeys();
   closeOpenMenus();
+  addUpWhatIsChosen(document.querySelector("form[data-sums]"));
 });
 
 function chooseTheme() {
@@ -149,8 +150,15 @@ function listenForKeys() {
       "j": () => markRow(1),
       "k": () => markRow(-1),
       "Enter": () => document.querySelector("tr.marked a")?.click(),
+      "x": () => document.querySelector("tr.marked input[type=checkbox]")?.click(),
       "?": () => document.querySelector("#shortcuts")?.showModal(),
     };
+    // A page's own buttons name their letter.
+    const button = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (button && !document.querySelector("dialog[open]")) {
+      event.preventDefault();
+      return button.click();
+    }
     if (!(event.key in keys)) return;
     // A button of a dialog that has just closed may still have the focus: only what is seen takes the key.
     const seen = event.target.checkVisibility();
@@ -161,7 +169,7 @@ function listenForKeys() {
 }
 
 function markRow(step) {
-  const rows = [...document.querySelectorAll("main tbody tr:has(a)")];
+  const rows = [...document.querySelectorAll("main tbody tr:has(a, input)")];
   if (!rows.length) return;
   const at = rows.findIndex((row) => row.classList.contains("marked"));
   rows[at]?.classList.remove("marked");
@@ -182,4 +190,28 @@ function closeOpenMenus() {
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
+}
+
+function addUpWhatIsChosen(form) {
+  if (!form) return;
+  const outputs = Object.fromEntries([...form.querySelectorAll("[data-sum]")].map((one) => [one.dataset.sum, one]));
+  // Whole minor units as BigInt: amounts are never floating.
+  const decimals = (text) => (text.split(".")[1] ?? "").length;
+  const boxes = [...form.querySelectorAll("[data-amount]")];
+  const places = Math.max(0, ...boxes.map((box) => decimals(box.dataset.amount)));
+  const minor = (text) => BigInt(text.replace(".", "") + "0".repeat(places - decimals(text)));
+  const written = (sum) => {
+    const digits = (sum < 0n ? -sum : sum).toString().padStart(places + 1, "0");
+    const units = digits.slice(0, digits.length - places).replace(/\B(?=(\d{3})+$)/g, ",");
+    return `${sum < 0n ? "−" : ""}${units}${places ? "." + digits.slice(-places) : ""} ${form.dataset.sums}`;
+  };
+  const add = () => {
+    const sums = { ours: 0n, line: 0n };
+    for (const box of boxes) if (box.checked) sums[box.name] += minor(box.dataset.amount);
+    outputs.ours.textContent = written(sums.ours);
+    outputs.line.textContent = written(sums.line);
+    outputs.difference.textContent = written(sums.line - sums.ours);
+  };
+  form.addEventListener("change", add);
+  add();
 }

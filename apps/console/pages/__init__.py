@@ -16,6 +16,7 @@ PAGES = (
     ("approvals", "apps.compliance"),
     ("ledger", "apps.ledger"),
     ("reconciliation", "apps.reconciliation"),
+    ("reconciliation_bulk", "apps.reconciliation"),
     ("customers", "apps.accounts"),
     ("accounts", "apps.accounts"),
     ("clients", "apps.authz"),

@@ -1,17 +1,30 @@
-"""Reconciliation: statements, runs, breaks with both sides beside each other, days by accounts."""
+"""Reconciliation: statements, runs, matches, breaks with both sides beside each other."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path
 
 from apps.console import badges, navigation
-from apps.console.frame import page
+from apps.console.actions import confirm, offered
+from apps.console.pages.reconciliation_days import READ, account_name, may_work
+from apps.console.pages.reconciliation_work import (
+    ACTIONS,
+    COMMANDS,
+    KEYS,
+    UNDO,
+    legal,
+    match_page,
+    may_match,
+    undo,
+)
 from apps.console.pages.search import place
+from apps.console.seen import seen
 from apps.console.site import SITE
 from apps.console.tiles import Panel, Tile, panel, tile
 from apps.console.timeline import timeline_of
@@ -20,33 +33,34 @@ from apps.core.console import ReadOnlyAdmin, amount_html, id_html, page_of, stat
 from apps.core.ids import public_id
 from apps.core.money import Money
 from apps.reconciliation.public import (
-    BankAccount,
     Break,
     BreakEvent,
-    DayClose,
+    Match,
+    Proposal,
     ReconRun,
     Statement,
     StatementLine,
+    queries,
+    workbench,
 )
 
-READ = "reconciliation.read"
 OPEN_BREAKS = "/console/breaks/?state__exact=open"
-DAYS, LINES_MAX = 12, 500
+LINES_MAX, HISTORY_MAX = 500, 200
 _BREAK_TONES = {"open": "bad", "resolved": "good"}
+_MATCH_TONES = {"made": "busy", "applied": "good", "undone": "off"}
 
 navigation.entry("Reconciliation", "Days", "/console/reconciliation/", permission=READ, keys="r")
 navigation.entry("Reconciliation", "Breaks", "/console/breaks/", permission=READ, keys="b")
 navigation.entry("Reconciliation", "Statements", "/console/statements/", permission=READ)
 navigation.entry("Reconciliation", "Runs", "/console/runs/", permission=READ)
-for prefix, address in (("brk", "breaks"), ("stm", "statements"), ("run", "runs")):
+navigation.entry("Reconciliation", "Matches", "/console/matches/", permission=READ)
+navigation.entry("Reconciliation", "By the file", "/console/break-files/", permission=READ)
+for prefix, address in (("brk", "breaks"), ("stm", "statements"), ("run", "runs"), ("mat", "matches")):
     place(prefix, f"/console/{address}/{{}}/", READ)
 Break._meta.verbose_name_plural = "breaks"
 Statement._meta.verbose_name_plural = "statements"
 ReconRun._meta.verbose_name_plural = "reconciliation runs"
-
-
-def _number(account: BankAccount) -> str:
-    return f"{account.name or account.number[-8:]} {account.currency}"
+Match._meta.verbose_name_plural = "matches"
 
 
 def _money(minor: int | None, currency: str) -> Money | None:
@@ -70,7 +84,7 @@ class StatementAdmin(ReadOnlyAdmin):
     @admin.display
     def account(self, row: Statement) -> str:
         """Show the bank account."""
-        return _number(row.bank_account)
+        return account_name(row.bank_account)
 
     @admin.display(description="day")
     def day_of(self, row: Statement) -> str:
@@ -96,7 +110,7 @@ class StatementAdmin(ReadOnlyAdmin):
         """Show a statement's footing and its lines; names and texts stay sealed."""
         facts = {
             "id": id_html(public_id("stm", found.id), short=False),
-            "account": _number(found.bank_account),
+            "account": account_name(found.bank_account),
             "day": found.day,
             "proof": state_html(found.proof),
             "because": found.proof_reasons or "",
@@ -139,7 +153,7 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display
     def account(self, row: ReconRun) -> str:
         """Show the bank account."""
-        return _number(row.bank_account)
+        return account_name(row.bank_account)
 
     @admin.display(description="as of")
     def as_of_day(self, row: ReconRun) -> str:
@@ -157,20 +171,32 @@ class RunAdmin(ReadOnlyAdmin):
         return _sum(row.breaks)
 
     def object_page(self, request: HttpRequest, found: ReconRun) -> HttpResponse:
-        """Show what a run found, by method and reason."""
+        """Show what a run matched, and where its account stands now: open, expected, breaks, drift."""
+        told = workbench.run_page(found)
+        currency = found.bank_account.currency
         facts = {
-            "account": _number(found.bank_account),
+            "account": account_name(found.bank_account),
             "as of": found.as_of,
             "at": found.at,
             "made by": found.made_by,
-            "matched by method": found.matched,
-            "open breaks by reason": found.breaks,
-            "expected, not due yet": found.expected_count,
+            "expected then, not due": found.expected_count,
+            "open breaks then": found.breaks,
             "took": f"{found.seconds:.2f} s",
         }
         return self.page(
-            request, "console/object.html", title=f"Run of {found.at:%Y-%m-%d %H:%M} UTC", facts=facts
+            request,
+            "console/run.html",
+            title=f"Run of {found.at:%Y-%m-%d %H:%M} UTC",
+            facts=facts,
+            currency=currency,
+            told=told,
+            drift=_money(told.position.drift_minor, currency) if told.position else None,
+            breaks_url=f"/console/breaks/?state__exact=open&bank_account_id={found.bank_account_id}",
         )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Read the account with the run."""
+        return super().get_queryset(request).select_related("bank_account")
 
 
 def _sum(counts: Any) -> int:
@@ -214,7 +240,7 @@ class BreakAdmin(ReadOnlyAdmin):
     @admin.display
     def account(self, row: Break) -> str:
         """Show the bank account."""
-        return _number(row.bank_account)
+        return account_name(row.bank_account)
 
     @admin.display
     def since(self, row: Break) -> str:
@@ -225,12 +251,24 @@ class BreakAdmin(ReadOnlyAdmin):
         """Read both sides with the break."""
         return super().get_queryset(request).select_related("bank_account", "line", "expectation")
 
+    def more_urls(self) -> list[Any]:
+        """Add what can be done about a break."""
+        guard = self.admin_site.admin_view
+        return [
+            path("<str:object_id>/match/", guard(self.match)),
+            path("<str:object_id>/<slug:action>/", guard(self.act)),
+        ]
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Let a run's page link to the breaks of its account."""
+        return lookup == "bank_account_id" or super().lookup_allowed(lookup, value, request)
+
     def object_page(self, request: HttpRequest, found: Break) -> HttpResponse:
-        """Show our side and the bank's beside each other, and mark what differs."""
+        """Show our side and the bank's beside each other, mark what differs, and offer what can be done."""
         bank, ours = _bank_side(found), _our_side(found)
         both = bool(bank) and bool(ours)
         differing = {name for name in bank if both and name in ours and str(bank[name]) != str(ours[name])}
-        history = BreakEvent.objects.filter(break_of=found).order_by("version")[:200]
+        refused = workbench.match_behind(found)
         return self.page(
             request,
             "console/break.html",
@@ -240,12 +278,168 @@ class BreakAdmin(ReadOnlyAdmin):
             ours=ours,
             differing=differing,
             difference=Money(found.difference_minor, found.currency),
-            history=history,
+            history=[(event, _note(event, request)) for event in _events(found)],
             tone=_BREAK_TONES.get(found.state, ""),
             age_days=(clock.database_now().date() - found.day).days,
-            account=_number(found.bank_account),
+            account=account_name(found.bank_account),
             timeline=timeline_of(public_id("brk", found.id)),
+            actions=[(one, KEYS[one.name]) for one in offered(request, [ACTIONS[n] for n in legal(found)])],
+            may_match=may_match(found) and may_work(request),
+            proposals=[_proposal(one) for one in queries.proposals_for(found)],
+            refused_match=public_id("mat", refused.id) if refused else "",
         )
+
+    def match(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Choose what a break's line is, or which lines an expectation is."""
+        found = seen(self, request, object_id)
+        return match_page(request, found, back=self.address(found.id))
+
+    def act(self, request: HttpRequest, object_id: str, action: str) -> HttpResponse:
+        """Confirm and run one of the commands that the break allows."""
+        if action in ("change", "delete", "history"):
+            return self.refuse(request)
+        found = seen(self, request, object_id)
+        if action not in ACTIONS:
+            raise Http404
+        facts = {
+            "break": public_id("brk", found.id),
+            "reason": found.reason.replace("_", " "),
+            "difference": Money(found.difference_minor, found.currency),
+            "account": account_name(found.bank_account),
+        }
+        return confirm(
+            request,
+            ACTIONS[action],
+            back=self.address(found.id),
+            facts=facts,
+            build=partial(COMMANDS[action], found),
+        )
+
+
+def _events(found: Break) -> QuerySet[BreakEvent]:
+    return BreakEvent.objects.filter(break_of=found).order_by("version")[:HISTORY_MAX]
+
+
+def _note(event: BreakEvent, request: HttpRequest) -> str:
+    """Open a note for those who work on breaks; the others see that there is one."""
+    if event.note is None:
+        return ""
+    return event.note.shown() if may_work(request) else "•••"
+
+
+def _proposal(one: Proposal) -> dict[str, Any]:
+    ours = one.expectation
+    payment = public_id("pay", ours.payment_id) if ours.payment_id else ""
+    return {
+        "score": one.score,
+        "why": ", ".join(reason.replace("_", " ") for reason in one.reasons),
+        "amount": Money(ours.amount_minor, ours.currency),
+        "due": ours.due_date,
+        "end_to_end": ours.end_to_end,
+        "payment": id_html(payment, url=page_of(payment)) if payment else ours.kind,
+        "id": public_id("exp", ours.id),
+    }
+
+
+class MatchAdmin(ReadOnlyAdmin):
+    """What was found to be the same money, by the passes and by people."""
+
+    permission, slug, id_prefix = READ, "matches", "mat"
+    intro = (
+        "Lines of the bank and expectations of ours that are the same money. Undone ones keep what they held."
+    )
+    list_display = ("match", "method_word", "state_word", "amount", "account", "day_of", "made_by")
+    list_filter = ("method", "state", "currency")
+    list_select_related = ("bank_account",)
+
+    @admin.display
+    def match(self, row: Match) -> str:
+        """Show the id."""
+        text = public_id("mat", row.id)
+        return f"{text[:8]}…{text[-6:]}"
+
+    @admin.display(description="method")
+    def method_word(self, row: Match) -> str:
+        """Show how it was found."""
+        return row.method.replace("_", " ")
+
+    @admin.display(description="state")
+    def state_word(self, row: Match) -> str:
+        """Show where it is."""
+        return state_html(row.state, tone=_MATCH_TONES.get(row.state, ""))
+
+    @admin.display
+    def amount(self, row: Match) -> str:
+        """Show the bank's side."""
+        return amount_html(Money(row.bank_minor, row.currency))
+
+    @admin.display
+    def account(self, row: Match) -> str:
+        """Show the bank account."""
+        return account_name(row.bank_account)
+
+    @admin.display(description="day")
+    def day_of(self, row: Match) -> str:
+        """Show the day of the latest booking."""
+        return time_html(row.day)
+
+    def more_urls(self) -> list[Any]:
+        """Add taking it back."""
+        return [path("<str:object_id>/undo/", self.admin_site.admin_view(self.undo))]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Read the account with the match."""
+        return super().get_queryset(request).select_related("bank_account")
+
+    def object_page(self, request: HttpRequest, found: Match) -> HttpResponse:
+        """Show both sides of a match, what it posted, and whether it can be taken back."""
+        told = workbench.match_page(found)
+        facts = {
+            "id": id_html(public_id("mat", found.id), short=False),
+            "method": found.method.replace("_", " "),
+            "account": account_name(found.bank_account),
+            "day": found.day,
+            "bank's side": Money(found.bank_minor, found.currency),
+            "our side": Money(found.expected_minor, found.currency),
+            "journals": ", ".join(str(seq) for seq in found.journals),
+            "made by": found.made_by,
+            "made": found.made_at,
+            "reason": found.reason,
+            "taken back by": found.undone_by,
+            "taken back": found.undone_at,
+        }
+        return self.page(
+            request,
+            "console/match.html",
+            title="Match",
+            found=found,
+            facts=facts,
+            tone=_MATCH_TONES.get(found.state, ""),
+            lines=[
+                (one, public_id("stm", one.statement_id), Money(one.amount_minor, one.currency))
+                for one in told.lines
+            ],
+            expectations=[
+                (
+                    one,
+                    public_id("pay", one.payment_id) if one.payment_id else "",
+                    Money(one.amount_minor, one.currency),
+                )
+                for one in told.expectations
+            ],
+            actions=offered(request, [UNDO]) if workbench.may_be_undone(found) else [],
+            timeline=timeline_of(public_id("mat", found.id)),
+        )
+
+    def undo(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Confirm and take a match back."""
+        found = seen(self, request, object_id)
+        facts = {
+            "match": public_id("mat", found.id),
+            "method": found.method.replace("_", " "),
+            "amount": Money(found.bank_minor, found.currency),
+        }
+        return confirm(request, UNDO, back=self.address(found.id), facts=facts, build=partial(undo, found))
 
 
 def _bank_side(found: Break) -> dict[str, Any]:
@@ -285,37 +479,7 @@ def _our_side(found: Break) -> dict[str, Any]:
 SITE.register(Statement, StatementAdmin)
 SITE.register(ReconRun, RunAdmin)
 SITE.register(Break, BreakAdmin)
-
-
-@SITE.page("reconciliation/", name="reconciliation", permission=READ)
-def days_page(request: HttpRequest) -> HttpResponse:
-    """Show the latest days of every bank account: proven, closed, with breaks, or nothing yet."""
-    today = clock.database_now().date()
-    days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
-    known = list(BankAccount.objects.order_by("-role", "number", "currency")[:100])
-    cells = _cells(days[0])
-    matrix = [(_number(one), [cells.get((one.id, day), ("", "")) for day in days]) for one in known]
-    return page(request, "console/days.html", title="Reconciliation by day", days=days, matrix=matrix)
-
-
-def _cells(since: date) -> dict[Any, tuple[str, str]]:
-    """Say of each account and day the strongest thing that is true, with its tone."""
-    cells: dict[Any, tuple[str, str]] = {}
-    for key, day, proof in Statement.objects.filter(kind="statement", day__gte=since).values_list(
-        "bank_account", "day", "proof"
-    ):
-        if cells.get((key, day), ("proven", ""))[0] == "proven":
-            cells[key, day] = (proof, "good" if proof == "proven" else "busy")
-    for key, day, _ in DayClose.objects.filter(day__gte=since).values_list("bank_account", "day", "version"):
-        cells[key, day] = ("closed", "good")
-    counted = (
-        Break.objects.filter(state="open", day__gte=since)
-        .values_list("bank_account", "day")
-        .annotate(n=Count("id"))
-    )
-    for key, day, number in counted:
-        cells[key, day] = (f"{number} break{'s' if number != 1 else ''}", "bad")
-    return cells
+SITE.register(Match, MatchAdmin)
 
 
 def open_breaks() -> int:
@@ -339,7 +503,12 @@ def oldest_breaks_panel() -> Panel | None:
     """List the oldest open breaks."""
     rows = Break.objects.filter(state="open").select_related("bank_account").order_by("day", "id")[:6]
     shown = [
-        (row, public_id("brk", row.id), _number(row.bank_account), Money(row.difference_minor, row.currency))
+        (
+            row,
+            public_id("brk", row.id),
+            account_name(row.bank_account),
+            Money(row.difference_minor, row.currency),
+        )
         for row in rows
     ]
     return Panel("console/oldest_breaks.html", {"rows": shown}) if shown else None

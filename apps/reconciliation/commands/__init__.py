@@ -1,6 +1,7 @@
 """Everything that can be asked of reconciliation. One module a use case."""
 
 from apps.reconciliation.commands.bank_accounts import AddBankAccount
+from apps.reconciliation.commands.bulk import ResolveBreaks, ResolveBreaksWithWriteOffs
 from apps.reconciliation.commands.closing import CloseDay
 from apps.reconciliation.commands.effects import ApplyMatch, RecordRefusedEffect
 from apps.reconciliation.commands.expectations import ExpectPayments
@@ -35,6 +36,8 @@ __all__ = [
     "NoteBreak",
     "Reconcile",
     "RecordRefusedEffect",
+    "ResolveBreaks",
+    "ResolveBreaksWithWriteOffs",
     "UndoMatch",
     "WriteOffBreak",
 ]

@@ -67,7 +67,7 @@ def _expect(payment: payments.Payment, because: str, context: Context) -> str:
         return "unchanged"
     known.version += 1
     known.save(update_fields=["state", "message_id", "version"])
-    _keep_version(known, because, context)
+    keep_version(known, because, context)
     return "changed"
 
 
@@ -102,7 +102,7 @@ def _add(payment: payments.Payment, because: str, context: Context) -> str:
         state=ExpectationState.OPEN.value,
         made_at=context.at,
     )
-    _keep_version(row, because, context)
+    keep_version(row, because, context)
     return "added"
 
 
@@ -122,7 +122,8 @@ def _counterparty(payment: payments.Payment, account: BankAccount) -> bytes | No
     return counterparty_index(other.account.reveal(), organisation_id=account.organisation_id)
 
 
-def _keep_version(row: Expectation, because: str, context: Context) -> None:
+def keep_version(row: Expectation, because: str, context: Context) -> None:
+    """Keep what an expectation says from now on, and what made it say so."""
     ExpectationVersion.objects.create(
         id=content_id(row.due_date, "expectation_version", str(row.id), str(row.version)),
         organisation_id=row.organisation_id,
@@ -136,6 +137,7 @@ def _keep_version(row: Expectation, because: str, context: Context) -> None:
             "state": row.state,
             "end_to_end": row.end_to_end,
             "message_id": row.message_id,
+            "group_reference": row.group_reference,
             "due_date": row.due_date.isoformat(),
         },
     )

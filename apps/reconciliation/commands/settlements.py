@@ -11,7 +11,7 @@ from apps.core.commands import Command, Context, handles
 from apps.core.ids import public_id
 from apps.core.money import Money
 from apps.payments import public as payments
-from apps.reconciliation.commands.expectations import window
+from apps.reconciliation.commands.expectations import keep_version, window
 from apps.reconciliation.commands.reconcile import lock_account
 from apps.reconciliation.domain.references import compared
 from apps.reconciliation.domain.words import ExpectationState
@@ -62,12 +62,12 @@ def _take(item: SettledItem, provider: str, account: BankAccount, context: Conte
     if item.kind == "payment":
         found = _expectation_of(item, provider, account)
         if found is not None:
-            return _link(item, found)
+            return _link(item, found, context)
     source = f"settlement:{provider}:{item.group}:{item.kind}:{item.reference}"
     key = content_id(item.day, "component", str(account.id), source)
     if Expectation.objects.filter(id=key).exists():
         return "known"
-    Expectation.objects.create(
+    row = Expectation.objects.create(
         id=key,
         organisation_id=account.organisation_id,
         bank_account_id=account.id,
@@ -81,6 +81,7 @@ def _take(item: SettledItem, provider: str, account: BankAccount, context: Conte
         state=ExpectationState.OPEN.value,
         made_at=context.at,
     )
+    keep_version(row, f"settlement:{provider}", context)
     return "added"
 
 
@@ -99,7 +100,7 @@ def _expectation_of(item: SettledItem, provider: str, account: BankAccount) -> E
     )
 
 
-def _link(item: SettledItem, found: Expectation) -> str:
+def _link(item: SettledItem, found: Expectation, context: Context) -> str:
     if (found.amount_minor, found.currency) != (item.amount.minor, item.amount.currency):
         return "differ"
     if found.group_reference == compared(item.group) or found.state != ExpectationState.OPEN:
@@ -107,4 +108,5 @@ def _link(item: SettledItem, found: Expectation) -> str:
     found.group_reference = compared(item.group)
     found.version += 1
     found.save(update_fields=["group_reference", "version"])
+    keep_version(found, f"settlement:{item.group}", context)
     return "linked"

@@ -168,8 +168,5 @@ class TestBulk:
         path = tmp_path / "breaks.csv"
         path.write_text(text)
 
-        if text:
-            with pytest.raises(CommandError):
-                call_command("resolve_breaks", path, stdout=StringIO())
-        else:
+        with pytest.raises(CommandError):
             call_command("resolve_breaks", path, stdout=StringIO())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ from apps.core.errors import Refusal
 from apps.reconciliation.cli import bank_accounts, cli_actor, day
 from apps.reconciliation.commands.closing import CloseDay
 from apps.reconciliation.domain.evidence import report_html
+from apps.reconciliation.domain.evidence_pdf import report_pdf
 from apps.reconciliation.preview import preview
+
+REPORTS: dict[str, Callable[[dict[str, Any], str], bytes]] = {
+    ".html": lambda evidence, sha256: report_html(evidence, sha256=sha256).encode(),
+    ".pdf": lambda evidence, sha256: report_pdf(evidence, sha256=sha256),
+}
 
 
 class Command(BaseCommand):
@@ -29,12 +36,21 @@ class Command(BaseCommand):
         parser.add_argument(
             "--accept-breaks", action="store_true", help="close although breaks are open; they are listed"
         )
-        parser.add_argument("--report", type=Path, default=None, help="write the evidence as an HTML page")
+        parser.add_argument(
+            "--report",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="write the evidence as a page (.html) or a document (.pdf); may be given twice",
+        )
         parser.add_argument("--dry-run", action="store_true")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Close, print, write the report."""
+        if any(path.suffix not in REPORTS for path in options["report"]):
+            raise CommandError("a report is a file that ends in .html or .pdf")
         accounts = bank_accounts(options["account"])
         if len(accounts) != 1:
             raise CommandError("that number has accounts in several currencies; name one by its ban_…")
@@ -54,10 +70,8 @@ class Command(BaseCommand):
         except Refusal as refusal:
             self._refused(refusal, as_json=options["json"])
             sys.exit(1)
-        if options["report"] is not None:
-            options["report"].write_text(
-                report_html(answer["evidence"], sha256=answer["sha256"]), encoding="utf-8"
-            )
+        for path in options["report"]:
+            path.write_bytes(REPORTS[path.suffix](answer["evidence"], answer["sha256"]))
         if options["json"]:
             self.stdout.write(json.dumps({"ok": True, **answer}, indent=2))
         else:

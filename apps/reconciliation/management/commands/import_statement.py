@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.core import clock
 from apps.core.errors import Refusal
 from apps.reconciliation.bank_formats import FormatError
-from apps.reconciliation.cli import acting_organisation
+from apps.reconciliation.cli import acting_organisation, progress_bar
 from apps.reconciliation.importing.files import import_file
 
 FILES_MAX = 10_000
@@ -38,7 +38,10 @@ class Command(BaseCommand):
         if len(options["paths"]) > FILES_MAX:
             raise CommandError(f"at most {FILES_MAX} files at a time")
         organisation_id = acting_organisation(options["organisation"])
-        results = [self._one(path, organisation_id, options) for path in options["paths"]]
+        results, progress = [], progress_bar(sys.stderr)
+        for number, path in enumerate(options["paths"], start=1):
+            results.append(self._one(path, organisation_id, options))
+            progress(number, len(options["paths"]))
         refused = sum(1 for result in results if result["result"] == "refused")
         if options["json"]:
             self.stdout.write(json.dumps({"ok": not refused, "files": results}, indent=2))

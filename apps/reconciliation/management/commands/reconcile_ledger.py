@@ -29,6 +29,7 @@ class Command(BaseCommand):
             "--account", default="", help="an IBAN or ban_…; every settlement account if left out"
         )
         parser.add_argument("--as-of", type=day, default=None)
+        parser.add_argument("--dry-run", action="store_true", help="the same: it only reads")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:

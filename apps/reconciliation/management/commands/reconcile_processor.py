@@ -23,6 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take the day."""
         parser.add_argument("--as-of", type=day, default=None)
+        parser.add_argument("--dry-run", action="store_true", help="the same: it only reads")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:

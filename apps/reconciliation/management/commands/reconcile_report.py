@@ -23,7 +23,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take the day."""
-        parser.add_argument("--as-of", type=day, default=None)
+        parser.add_argument(
+            "--as-of", type=day, default=None, help="how it stood at the end of a day; today if left out"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="the same: it only reads")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -33,7 +36,7 @@ class Command(BaseCommand):
             report = {
                 "as_of": as_of.isoformat(),
                 "by_age": queries.breaks_by_age(as_of),
-                "breaks": [self._break(row) for row in queries.open_breaks()[:LISTED_MAX]],
+                "breaks": [self._break(row) for row in queries.breaks_as_of(as_of)[:LISTED_MAX]],
                 "chain": [
                     {
                         "account": account.number,
@@ -44,6 +47,7 @@ class Command(BaseCommand):
                     }
                     for account in queries.bank_accounts()
                     for one in queries.chain_problems(account)
+                    if one.day <= as_of
                 ],
             }
         ok = not report["breaks"] and not report["chain"]

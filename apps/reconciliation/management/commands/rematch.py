@@ -13,7 +13,7 @@ from apps.core import clock, tenancy
 from apps.core.commands import execute
 from apps.core.errors import Refusal
 from apps.core.ids import parse_public_id
-from apps.reconciliation.cli import cli_actor
+from apps.reconciliation.cli import cli_actor, progress_bar
 from apps.reconciliation.commands.resolutions import UndoMatch
 from apps.reconciliation.errors import NoSuchObject
 from apps.reconciliation.models import BankAccount, Match
@@ -52,7 +52,14 @@ class Command(BaseCommand):
                 refused.append({"match": written, "code": refusal.code, "message": refusal.title})
         with tenancy.scope(tenancy.PLATFORM):
             accounts = list(BankAccount.objects.filter(id__in=touched).order_by("id"))
-        runs = reconcile_accounts(as_of=at.date(), actor=cli_actor(), at=at, accounts=accounts)
+        runs = reconcile_accounts(
+            as_of=at.date(),
+            actor=cli_actor(),
+            at=at,
+            accounts=accounts,
+            dry_run=options["dry_run"],
+            progress=progress_bar(sys.stderr),
+        )
         result = {"ok": not refused, "undone": undone, "refused": refused, "runs": runs}
         self.stdout.write(
             json.dumps(result, indent=2)
