@@ -4,6 +4,8 @@ Readers refuse a file whole by raising `FormatError` (code, message, line, place
 frozen dataclasses. Writers are deterministic and check what they wrote against the official schema.
 """
 
+from apps.payments.formats import nacha
+from apps.payments.formats.bai2_write import build_bai2
 from apps.payments.formats.camt import stream_camt
 from apps.payments.formats.camt_write import build_statements
 from apps.payments.formats.detection import detect
@@ -134,6 +136,7 @@ __all__ = [
     "StatusReport",
     "TransactionStatus",
     "TransferMessage",
+    "build_bai2",
     "build_credit_transfer",
     "build_direct_debit",
     "build_interbank_debit",
@@ -149,6 +152,7 @@ __all__ = [
     "is_creditor_reference",
     "is_iban",
     "join_pages",
+    "nacha",
     "open_entry",
     "read_credit_transfer",
     "read_direct_debit",

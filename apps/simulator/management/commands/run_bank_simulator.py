@@ -7,7 +7,7 @@ import json
 import signal
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from django.core.management.base import BaseCommand
 from apps.core.folders import Incoming, put_whole
 from apps.payments.public import formats
 from apps.simulator.bank import Bank
+from apps.simulator.us_bank import DuplicateFile, UsBank
 
-STATE_FILE = "bank.json"
+STATE_FILE, US_STATE_FILE = "bank.json", "us_bank.json"
+ACH_AT_ONCE = timedelta(days=14)
+"""How far ahead the bank's calendar stands when entries are to settle at once: past every return by fault."""
 _log = structlog.get_logger("bezant.simulator")
 
 
@@ -27,9 +30,10 @@ class Command(BaseCommand):
     """Run the bank simulator until told to stop."""
 
     help = (
-        "Play the operator's bank for the sandbox: take pain.001 files from the outgoing folder, answer "
-        "with pain.002 at once and with a camt.053 statement a few seconds later. Needs the state that "
-        "load_sandbox left (var/bank/bank.json)."
+        "Play the operator's banks for the sandbox: take pain.001 files from the outgoing folder, answer "
+        "with pain.002 at once and with a camt.053 statement a few seconds later; take NACHA files, and give "
+        "BAI2 statements, returns and changes when they are due. Needs the state that load_sandbox left "
+        "(var/bank/bank.json, var/bank/us_bank.json)."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -40,6 +44,11 @@ class Command(BaseCommand):
             default=5.0,
             metavar="SECONDS",
             help="how long after the latest payment a statement comes (default: 5)",
+        )
+        parser.add_argument(
+            "--ach-at-once",
+            action="store_true",
+            help="let ACH entries settle, and come back, at once instead of on their banking days",
         )
         parser.add_argument("--poll", type=float, default=0.5, metavar="SECONDS")
 
@@ -53,6 +62,7 @@ class Command(BaseCommand):
             incoming=Path(settings.BANK_INCOMING_DIR),
             state=Path(settings.VAR_DIR) / "bank" / STATE_FILE,
             statement_after_s=options["statement_after"],
+            us_ahead=ACH_AT_ONCE if options["ach_at_once"] else timedelta(),
         )
         while not stop.is_set():
             teller.look()
@@ -62,11 +72,21 @@ class Command(BaseCommand):
 class Teller:
     """Carries files between the folders and the bank, and keeps the bank's state on disk."""
 
-    def __init__(self, *, outgoing: Path, incoming: Path, state: Path, statement_after_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        outgoing: Path,
+        incoming: Path,
+        state: Path,
+        statement_after_s: float,
+        us_ahead: timedelta = timedelta(),
+    ) -> None:
         self.outgoing, self.incoming, self.state = Incoming(outgoing), incoming, state
-        self.statement_after_s = statement_after_s
+        self.statement_after_s, self.us_ahead = statement_after_s, us_ahead
         self.latest_payment = time.monotonic()
         self.bank: Bank | None = None
+        self.us_state = state.with_name(US_STATE_FILE)
+        self.us_bank: UsBank | None = None
 
     def look(self) -> None:
         """Take what lies in the outgoing folder; give a statement when things have been quiet."""
@@ -74,13 +94,20 @@ class Teller:
             return
         for path in self.outgoing.files("*.xml"):
             self._take(path)
+        if self.us_bank is not None:
+            for path in self.outgoing.files("*.ach"):
+                self._take_us(path, self.us_bank)
         if time.monotonic() - self.latest_payment >= self.statement_after_s:
             self._give_statements()
+            if self.us_bank is not None:
+                self._answer_us(self.us_bank)
 
     def _awake(self) -> bool:
         """Read the state once the sandbox has left one."""
         if self.bank is None and self.state.exists():
             self.bank = Bank.from_data(json.loads(self.state.read_text(encoding="utf-8")))
+        if self.us_bank is None and self.us_state.exists():
+            self.us_bank = UsBank.from_data(json.loads(self.us_state.read_text(encoding="utf-8")))
         return self.bank is not None
 
     def _take(self, path: Path) -> None:
@@ -107,6 +134,33 @@ class Teller:
                 self._save()
                 _log.info("statement given", account=iban[-4:])
 
+    def _take_us(self, path: Path, bank: UsBank) -> None:
+        try:
+            bank.take_file(path.read_bytes(), at=_now())
+        except (formats.FormatError, DuplicateFile) as error:
+            self.outgoing.refuse(path, reason=str(getattr(error, "code", "duplicate_file")))
+            _log.warning("ACH file refused", file=path.name)
+            return
+        save_bank(bank, self.us_state)
+        self.outgoing.keep(path)
+        self.latest_payment = time.monotonic()
+        _log.info("ACH file taken", file=path.name)
+
+    def _answer_us(self, bank: UsBank) -> None:
+        """Give the returns and statements that are due now, or will be on a day ahead."""
+        at = _now()
+        day, until = at.date(), (at + self.us_ahead).date()
+        answer = bank.answer(at=at, until=until)
+        if answer is not None:
+            self._put(f"ach-returns-{at:%Y%m%dT%H%M%S}.ach", answer)
+            save_bank(bank, self.us_state)
+        for number in bank.accounts:
+            if bank.has_news(number, day=until):
+                data = bank.statement(number, day=day, at=at, until=until)
+                self._put(f"{number}-{at:%Y%m%dT%H%M%S}.bai2", data)
+                save_bank(bank, self.us_state)
+                _log.info("statement given", account=number[-4:])
+
     def _put(self, name: str, data: bytes) -> None:
         put_whole(self.incoming / name, data)
 
@@ -115,7 +169,7 @@ class Teller:
         save_bank(self.bank, self.state)
 
 
-def save_bank(bank: Bank, path: Path) -> None:
+def save_bank(bank: Bank | UsBank, path: Path) -> None:
     """Write the bank's state so that a reader finds the old or the new one, whole."""
     put_whole(path, json.dumps(bank.to_data()).encode())
 
