@@ -132,7 +132,7 @@ function listenForKeys() {
   const pages = new Map([...document.querySelectorAll("[data-go]")].map((link) => [link.dataset.go, link.href]));
   let afterG = false;
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    const typing = event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
     if ((event.ctrlKey || event.metaKey) && event.key === "k") {
       event.preventDefault();
       return document.querySelector(".find input")?.focus();

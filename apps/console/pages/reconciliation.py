@@ -180,7 +180,7 @@ class RunAdmin(ReadOnlyAdmin):
             "at": found.at,
             "made by": found.made_by,
             "expected then, not due": found.expected_count,
-            "open breaks then": found.breaks,
+            "open breaks then": _in_words(found.breaks),
             "took": f"{found.seconds:.2f} s",
         }
         return self.page(
@@ -197,6 +197,11 @@ class RunAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Read the account with the run."""
         return super().get_queryset(request).select_related("bank_account")
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    told = (f"{count} {name.replace('_', ' ')}" for name, count in sorted(counts.items()))
+    return ", ".join(told) or "none"
 
 
 def _sum(counts: Any) -> int:

@@ -71,8 +71,8 @@ FILES: dict[str, tuple[str, Callable[[dict[str, Any], str], bytes]]] = {
 
 
 def account_name(account: BankAccount) -> str:
-    """Name a bank account shortly."""
-    return f"{account.name or account.number[-8:]} {account.currency}"
+    """Name a bank account shortly: whose it is, the end of its number, its currency."""
+    return f"{account.name} …{account.number[-4:]} {account.currency}"
 
 
 def day_address(account_id: UUID, day: date) -> str:

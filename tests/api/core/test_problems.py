@@ -10,7 +10,12 @@ from apps.core.http.problems import exception_handler
 @pytest.mark.parametrize(
     ("error", "cause", "status", "code"),
     [
-        (IntegrityError("customers_once"), psycopg.errors.UniqueViolation("customers_once"), 409, "collision"),
+        (
+            IntegrityError("customers_once"),
+            psycopg.errors.UniqueViolation("customers_once"),
+            409,
+            "collision",
+        ),
         (DataError("out of range"), psycopg.errors.NumericValueOutOfRange("out of range"), 422, "invalid"),
     ],
 )
