@@ -146,6 +146,8 @@ app.conf.beat_schedule = {
     "recalls out": every(settings.BANK_FILES_EVERY_S, "payments.send_recalls"),
     "prenotifications": every(60, "payments.tell_of_collections"),
     "collections that are final": every(300, "payments.finalise_collections"),
+    "instant payments out": every(2, "payments.send_instants"),
+    "questions about instant payments": every(5, "payments.inquire_unknown"),
     "statements in": every(settings.BANK_FILES_EVERY_S, "reconciliation.take_in_statements"),
     "provider events": every(1, "webhooks.work_inbox"),
     "deliveries": every(1, "webhooks.send_deliveries"),

@@ -40,7 +40,7 @@ MAKES = frozenset(
 )
 """Permissions by which something is ordered or changed."""
 
-CHECKS = frozenset({"payments.approve", "approvals.decide"})
+CHECKS = frozenset({"payments.approve", "payments.resolve", "approvals.decide"})
 """Permissions by which a second person lets something happen that somebody else ordered."""
 
 

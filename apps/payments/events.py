@@ -102,6 +102,18 @@ class PaymentFinal(PaymentChanged):
     """The time in which a settled payment could be taken back has passed; its money is free."""
 
 
+@event("payments.payment_unknown", version=1)
+@dataclass(frozen=True)
+class PaymentUnknown(PaymentChanged):
+    """The bank did not answer in time; the money stays reserved until an inquiry or a late answer tells."""
+
+
+@event("payments.payment_in_review", version=1)
+@dataclass(frozen=True)
+class PaymentInReview(PaymentChanged):
+    """What the bank told does not fit the payment; a person decides."""
+
+
 EVENT_OF_STATE: dict[State, type[PaymentChanged]] = {
     State.ORDERED: PaymentOrdered,
     State.APPROVED: PaymentApproved,
@@ -115,4 +127,6 @@ EVENT_OF_STATE: dict[State, type[PaymentChanged]] = {
     State.SETTLED: PaymentSettled,
     State.RETURNED: PaymentReturned,
     State.FINAL: PaymentFinal,
+    State.UNKNOWN: PaymentUnknown,
+    State.REVIEW: PaymentInReview,
 }

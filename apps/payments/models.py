@@ -16,6 +16,7 @@ from apps.core.money import Money
 from apps.payments.domain import lifecycle
 from apps.payments.domain.machine import Machine
 from apps.payments.domain.references import NAME_MAX, REMITTANCE_MAX
+from apps.payments.domain.routing import Speed
 from apps.payments.domain.us_accounts import (
     ACCOUNT_KINDS,
     ACCOUNT_NUMBER_MAX,
@@ -163,6 +164,11 @@ class Payment(Living):
     ordered_by = models.CharField(max_length=120)
     approved_by = models.CharField(max_length=120, default="")
     failure_code = models.CharField(max_length=35, default="")
+    speed = models.CharField(max_length=8, default=Speed.STANDARD.value)  # a wish
+    rail_fixed = models.BooleanField(default=False)  # the order names its rail, so no other will do
+    next_attempt_at = models.DateTimeField(null=True)  # an approved payment waits until then
+    verification_id = models.UUIDField(null=True)  # the verification of the payee that was confirmed
+    payee_result = models.CharField(max_length=12, default="")  # and what it had found
     created_at = models.DateTimeField()
 
     class Meta(Living.Meta):
@@ -324,6 +330,7 @@ class PayoutPolicy(TenantModel):
 
     currency = CurrencyField()
     auto_approve_up_to_minor = MoneyMinorField()
+    verify_payee = models.BooleanField(default=False)  # a payout must name a verification of its payee
     changed_at = models.DateTimeField()
 
     class Meta(TenantModel.Meta):
@@ -491,5 +498,6 @@ class StatusFile(TenantModel):
         return self.message_id
 
 
-# Tables of direct debits stand apart; Django finds them from here.
-import apps.payments.models_debits  # noqa: E402, F401
+# Tables of direct debits and of instant payments stand apart; Django finds them from here.
+import apps.payments.models_debits  # noqa: E402
+import apps.payments.models_instant  # noqa: E402, F401

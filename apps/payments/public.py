@@ -28,6 +28,7 @@ from apps.payments.commands import (
     MarkRecallSent,
     PrenotifyCollection,
     RecallPayment,
+    ResolveReview,
     ResumeCounterparty,
     ResumeMandate,
     ReturnLine,
@@ -44,6 +45,7 @@ from apps.payments.commands.mandates import MandateDebtor
 from apps.payments.commands.payins import PAYIN_SUCCEEDED, Debtor
 from apps.payments.commands.payouts import Creditor
 from apps.payments.domain.lifecycle import Kind, State
+from apps.payments.domain.payee import compare as compare_payee
 from apps.payments.due import expire_unused_mandates, finalise_due, prenotify_due
 from apps.payments.exports import export_batches
 from apps.payments.models import Batch, Counterparty, Payment, PaymentEvent, SettlementAccount, StatusFile
@@ -108,6 +110,7 @@ __all__ = [
     "Presented",
     "Recall",
     "RecallPayment",
+    "ResolveReview",
     "ResumeCounterparty",
     "ResumeMandate",
     "Return",
@@ -125,6 +128,7 @@ __all__ = [
     "StatusLine",
     "SuspendMandate",
     "batches",
+    "compare_payee",
     "count_by_state",
     "counterparty_of",
     "events_of",

@@ -18,6 +18,7 @@ from apps.core.ids import public_id
 from apps.payments.domain.lifecycle import Event
 from apps.payments.lifecycle_store import lives
 from apps.payments.models import Batch, Counterparty, Living, Payment, PaymentEvent, SettlementAccount
+from apps.payments.models_instant import PayeeVerification
 from apps.payments.routing import SettlementRoute, route_of
 
 
@@ -62,6 +63,14 @@ def story_of(payment_id: UUID) -> list[PaymentEvent]:
 def counterparty_of(row: Payment) -> Counterparty | None:
     """Return who is at the other end, still sealed."""
     return Counterparty.objects.filter(pk=row.counterparty_id).first() if row.counterparty_id else None
+
+
+def payee_verification(key: UUID) -> PayeeVerification:
+    """Return a verification of a payee. Raises NotFound."""
+    row = PayeeVerification.objects.filter(pk=key).first()
+    if row is None:
+        raise NotFound(object="payee_verification", id=public_id("vop", key))
+    return row
 
 
 def settlement_accounts() -> list[SettlementRoute]:
@@ -162,7 +171,7 @@ def _folded(row: Living, history: list[PaymentEvent]) -> str:
 
 
 def legal_events(row: Payment) -> list[str]:
-    """Return what people may ask of a payment now: approve, decline, cancel."""
-    asked = (Event.APPROVE, Event.DECLINE, Event.CANCEL)
+    """Return what people may ask of a payment now: approve, decline, cancel, confirm or deny it left."""
+    asked = (Event.APPROVE, Event.DECLINE, Event.CANCEL, Event.CONFIRM, Event.DENY)
     possible = row.machine.allowed(row.state)
     return [event.value for event in asked if event.value in possible]

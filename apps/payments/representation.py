@@ -7,7 +7,9 @@ from typing import Any
 
 from apps.core.http.api import money_data
 from apps.core.ids import public_id
+from apps.payments.domain.lifecycle import State
 from apps.payments.models import Payment
+from apps.payments.rails import ADAPTERS, adapter
 
 
 def payment_data(payment: Payment) -> dict[str, Any]:
@@ -25,10 +27,21 @@ def payment_data(payment: Payment) -> dict[str, Any]:
         "end_to_end_id": payment.end_to_end_id,
         "reference": payment.reference,
         "failure_code": payment.failure_code,
+        "advice": _advice(payment),
+        "speed": payment.speed,
+        "verification_id": _optional("vop", payment.verification_id),
+        "payee_result": payment.payee_result,
         "approved": bool(payment.approved_by),
         "created_at": _time(payment.created_at),
         "changed_at": _time(payment.changed_at),
     }
+
+
+def _advice(payment: Payment) -> str:
+    """Say what can be done about a rejection; nothing where the rail does not tell."""
+    if payment.state != State.REJECTED or payment.rail not in ADAPTERS:
+        return ""
+    return adapter(payment.rail).classify(payment.failure_code).action.value
 
 
 def _optional(prefix: str, key: Any) -> str | None:

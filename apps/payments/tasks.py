@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import structlog
 from celery import shared_task
 from django.conf import settings
+from django.db import connection
 
 from apps.core import clock
 from apps.core.actors import system_actor
 from apps.core.errors import Refusal
 from apps.core.folders import Incoming
+from apps.payments import instant
 from apps.payments.calendar import execution_day
 from apps.payments.due import expire_unused_mandates, finalise_due, prenotify_due
 from apps.payments.exports import export_batches, is_due
@@ -24,6 +29,9 @@ from apps.payments.status_files import import_status_file
 
 RETURN_FILES = ("*pacs.004*.xml", "*camt.029*.xml")
 """What is taken for a file of returns, or of answers to recalls, in the incoming folder."""
+_SENDERS_LOCK, _INQUIRIES_LOCK = 7_500_000, 7_500_001
+SEND_S = 20.0
+"""How long one task goes on sending, in seconds, while there is something to send."""
 
 _log = structlog.get_logger("bezant.payments")
 
@@ -116,3 +124,37 @@ def _import_return(incoming: Incoming, path: Path) -> None:
     incoming.keep(path)
     codes = [finding["code"] for finding in answer["findings"]]
     _log.info("return file applied", file=path.name, applied=answer["applied"], findings=codes[:20])
+
+
+@shared_task(name="payments.send_instants", queue="payments")
+def send_instants(**_: Any) -> None:
+    """Send approved instant payouts at once. One worker at a time does, with threads of its own."""
+    caller = instant.Caller(system_actor("send_instants"))
+    with _alone(_SENDERS_LOCK) as first:
+        ends = time.monotonic() + SEND_S
+        while first and time.monotonic() < ends:
+            if not instant.send_due(caller, at_once=settings.INSTANT_SENDERS):
+                return
+
+
+@shared_task(name="payments.inquire_unknown", queue="payments")
+def inquire_unknown(**_: Any) -> None:
+    """Ask about instant payouts that have no answer and are due for a question."""
+    with _alone(_INQUIRIES_LOCK) as first:
+        if first:
+            for answer in instant.inquire_due(instant.Caller(system_actor("inquire_unknown"))):
+                _log.info("asked about an instant payment", state=answer["state"], asked=answer["asked"])
+
+
+@contextlib.contextmanager
+def _alone(number: int) -> Iterator[bool]:
+    """Take a lock of the database's session while the block runs; False if another worker has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
+        (first,) = cursor.fetchone()
+    try:
+        yield bool(first)
+    finally:
+        if first:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [number])

@@ -53,6 +53,8 @@ class Bank:
         self.bic = bic
         self.accounts: dict[str, AccountState] = {}
         self.seen: set[str] = set()
+        self.instants: dict[str, dict[str, Any]] = {}  # by message id; see `simulator.instant`
+        self.said = 0  # how many messages it has written
 
     def open_account(self, iban: str, currency: str, opening: Money) -> None:
         """Open an account with a balance. An account that is open stays as it is."""
@@ -127,6 +129,29 @@ class Bank:
             )
             account.returns.append(back)
 
+    def book_out(
+        self,
+        iban: str,
+        amount: Money,
+        *,
+        end_to_end_id: str,
+        name: str,
+        to: str,
+        remittance: str,
+        code: tuple[str, str, str],
+        message_id: str,
+    ) -> None:
+        """Book a payment that left at once, and later its return if the remittance text asks for one."""
+        account = self.accounts[iban]
+        out = Booking(-amount.minor, end_to_end_id, name, to, remittance, code, message_id=message_id)
+        account.bookings.append(out)
+        reason = _fault(remittance, "return")
+        if reason:
+            back = (code[0], "ICDT", "RRTN")
+            account.returns.append(
+                Booking(amount.minor, end_to_end_id, name, to, remittance, back, return_reason=reason)
+            )
+
     def receive(
         self,
         iban: str,
@@ -189,6 +214,8 @@ class Bank:
         return {
             "bic": self.bic,
             "seen": sorted(self.seen),
+            "instants": self.instants,
+            "said": self.said,
             "accounts": {
                 iban: {
                     "currency": account.currency,
@@ -206,6 +233,7 @@ class Bank:
         """Make the bank again from its state."""
         bank = cls(bic=data["bic"])
         bank.seen = set(data["seen"])
+        bank.instants, bank.said = data.get("instants", {}), data.get("said", 0)
         for iban, account in data["accounts"].items():
             bank.accounts[iban] = AccountState(
                 account["currency"],

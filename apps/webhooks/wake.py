@@ -1,53 +1,8 @@
-"""Wake-ups: a word to the workers that there is something in the table. Losing one costs a second.
-
-They are sent after the commit by a thread of their own, at most ten a second for each kind and
-process, so that no request waits for a broker that is slow or away: the beat asks every second anyway.
-"""
+"""Wake-ups for the workers of the inbox and of deliveries (see `core.bells`)."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-
-import structlog
-from django.db import transaction
-
-INTERVAL_S = 0.1
-PAUSE_S = 5.0
-"""After a failure the broker is left alone for this long."""
-
-_log = structlog.get_logger("bezant.webhooks.wake")
-
-
-class _Bell:
-    """One kind of wake-up, rung by its own thread, which begins with the first ring."""
-
-    def __init__(self, send: Callable[[], None]) -> None:
-        self._send = send
-        self._wanted = threading.Event()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def ring(self) -> None:
-        """Ask for a wake-up; several within the interval become one."""
-        self._wanted.set()
-        if self._thread is None or not self._thread.is_alive():
-            with self._lock:
-                if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(target=self._serve, name="wake", daemon=True)
-                    self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            self._wanted.wait()
-            self._wanted.clear()
-            try:
-                self._send()
-            except Exception as error:  # whatever a broker can do wrong: the table is the record
-                _log.warning("wake-up not sent", error=type(error).__name__)
-                time.sleep(PAUSE_S)
-            time.sleep(INTERVAL_S)
+from apps.core.bells import Bell
 
 
 def _inbox() -> None:
@@ -62,14 +17,14 @@ def _deliveries() -> None:
     send_deliveries.apply_async(expires=10, retry=False)
 
 
-_BELLS = {"inbox": _Bell(_inbox), "deliveries": _Bell(_deliveries)}
+_BELLS = {"inbox": Bell(_inbox), "deliveries": Bell(_deliveries)}
 
 
 def inbox() -> None:
     """Wake the workers for the inbox, once the open transaction (if any) is committed."""
-    transaction.on_commit(_BELLS["inbox"].ring)
+    _BELLS["inbox"].after_commit()
 
 
 def deliveries() -> None:
     """Wake the workers for deliveries, once the open transaction (if any) is committed."""
-    transaction.on_commit(_BELLS["deliveries"].ring)
+    _BELLS["deliveries"].after_commit()

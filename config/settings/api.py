@@ -81,11 +81,14 @@ _MONEY = _limit("money", count=500, per_s=1, burst=1_000, strict=env.flag("RATE_
 _TOKENS = _limit("tokens", count=50, per_s=1, burst=200)
 _LOGIN = _limit("login", count=30, per_s=60, burst=30)
 _INBOUND = _limit("inbound", count=1_000, per_s=1, burst=2_000)
+# Whoever may ask for names by IBAN must not walk through the IBANs.
+_PAYEES = _limit("payees", count=10, per_s=1, burst=50)
 # The first that fits counts: beginning of the path, methods (none named: all), limit.
 RATE_LIMITS: list[tuple[str, tuple[str, ...], Limit]] = [
     ("/webhooks/in/", ("POST",), _INBOUND),
     ("/api/v1/payments", ("POST",), _MONEY),
     ("/api/v1/refunds", ("POST",), _MONEY),
+    ("/api/v1/payee-verifications", ("POST",), _PAYEES),
     ("/api/", (), _API),
     ("/oauth/login", ("POST",), _LOGIN),
     ("/oauth/", (), _TOKENS),

@@ -29,3 +29,22 @@ BANK_FILES_EVERY_S = env.number("BANK_FILES_EVERY_S", 5 if ENVIRONMENT == "sandb
 BANK_CUT_OFFS = env.words("BANK_CUT_OFFS")
 """Cut-offs of our banks where they differ from a rail's usual ones, with commas between: each is
 `rail name HH:MM zone [same-day]`, such as `sepa_ct afternoon 15:30 Europe/Berlin same-day`."""
+BANK_PORT = env.number("BANK_PORT", 0)
+"""Where the sandbox's bank listens on this machine; `make run` chooses it. 0: it does not."""
+_BANK = f"http://127.0.0.1:{BANK_PORT}" if BANK_PORT and ENVIRONMENT == "sandbox" else ""
+PROVIDER_URLS = {
+    name: env.text(f"{name.upper()}_URL", f"{_BANK}/{name}" if _BANK else "")
+    for name in ("sepa_inst", "fednow", "payee_verification")
+}
+"""Where each instant rail and the verification of payees is reached (SEPA_INST_URL …): https, or this machine."""
+PROVIDER_CERTIFICATE = env.text("PROVIDER_CERTIFICATE")
+"""A file with our certificate and key, for providers that ask for it (mutual TLS)."""
+PROVIDER_CA = env.text("PROVIDER_CA")
+"""A file with the authorities that providers' certificates come from, where they are not public ones."""
+INSTANT_BUDGET_S = env.number("INSTANT_BUDGET_S", 5)
+"""How much of the rail's time our own part may take; a message that would leave later does not leave."""
+INSTANT_SENDERS = env.number("INSTANT_SENDERS", 8)
+"""How many instant payments one worker sends at once."""
+SEPA_INST_AMOUNT_MAX_MINOR = env.number("SEPA_INST_AMOUNT_MAX_MINOR", 99_999_999_999)
+FEDNOW_AMOUNT_MAX_MINOR = env.number("FEDNOW_AMOUNT_MAX_MINOR", 50_000_000)
+"""What one payment may move on the rail, by the scheme's limit or our bank's, in cents."""

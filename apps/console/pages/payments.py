@@ -29,6 +29,7 @@ from apps.payments.public import (
     CancelPayment,
     DeclinePayment,
     Payment,
+    ResolveReview,
     count_by_state,
     counterparty_of,
     legal_events,
@@ -68,11 +69,30 @@ ACTIONS = {
         OptionalReasonForm,
         danger=True,
     ),
+    "confirm": Action(
+        "confirm",
+        "It left",
+        "payments.resolve",
+        "The bank has the payment as it was ordered: it counts as accepted.",
+        "Decided: it left.",
+        ReasonForm,
+    ),
+    "deny": Action(
+        "deny",
+        "It did not leave",
+        "payments.resolve",
+        "The bank does not have the payment: it is rejected and its money goes back.",
+        "Decided: it did not leave.",
+        ReasonForm,
+        danger=True,
+    ),
 }
 COMMANDS: dict[str, Any] = {
     "approve": lambda found, data: ApprovePayment(found.organisation_id, found.id),
     "decline": lambda found, data: DeclinePayment(found.organisation_id, found.id, data["reason"]),
     "cancel": lambda found, data: CancelPayment(found.organisation_id, found.id, data["reason"]),
+    "confirm": lambda found, data: ResolveReview(found.organisation_id, found.id, True, data["reason"]),
+    "deny": lambda found, data: ResolveReview(found.organisation_id, found.id, False, data["reason"]),
 }
 
 
@@ -234,6 +254,7 @@ def _facts(found: Payment) -> dict[str, Any]:
         else "",
         "provider": f"{found.provider} {found.provider_reference}" if found.provider else "",
         "failure": found.failure_code,
+        "payee verified": found.payee_result.replace("_", " "),
     }
     return {name: value for name, value in facts.items() if value}
 

@@ -8,8 +8,11 @@ from rest_framework import serializers
 
 from apps.core.http.api import MoneySerializer, PublicIdField
 from apps.payments.domain.lifecycle import Kind, State
+from apps.payments.domain.payee import Result
 from apps.payments.domain.references import NAME_MAX, REMITTANCE_MAX
+from apps.payments.domain.routing import PAYOUT_RAILS, Speed
 from apps.payments.domain.us_accounts import ACCOUNT_KINDS, HOLDERS
+from apps.payments.rails.base import Action
 
 
 class CreditorSerializer(serializers.Serializer[Any]):
@@ -71,6 +74,19 @@ class OrderSerializer(serializers.Serializer[Any]):
         default=False,
         help_text="For a payout in US dollars: settle on the same day, within the ACH's limit and cut-offs.",
     )
+    speed = serializers.ChoiceField(
+        choices=[speed.value for speed in Speed],
+        required=False,
+        help_text="For a payout: how soon the money should be there. A wish; the answer's `rail` tells.",
+    )
+    rail = serializers.ChoiceField(
+        choices=list(PAYOUT_RAILS),
+        required=False,
+        help_text="For a payout: this rail and no other.",
+    )
+    verification_id = PublicIdField(
+        "vop", required=False, help_text="For a payout: the verification of the payee that you confirm."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for exactly the other end that the type of payment has."""
@@ -83,6 +99,10 @@ class OrderSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError({needed: f"A {attrs['type']} needs this."})
         if foreign in attrs:
             raise serializers.ValidationError({foreign: f"A {attrs['type']} has no such thing."})
+        if attrs["type"] == Kind.TRANSFER:
+            for name in ("speed", "rail", "verification_id"):
+                if name in attrs:
+                    raise serializers.ValidationError({name: "A transfer has no such thing."})
         return attrs
 
 
@@ -110,9 +130,36 @@ class PaymentSerializer(serializers.Serializer[Any]):
     end_to_end_id = serializers.CharField()
     reference = serializers.CharField()
     failure_code = serializers.CharField()
+    advice = serializers.ChoiceField(
+        choices=["", *(action.value for action in Action)],
+        help_text="What can be done about a rejection; empty where the rail does not tell.",
+    )
+    speed = serializers.ChoiceField(choices=[speed.value for speed in Speed])
+    verification_id = serializers.CharField(allow_null=True)
+    payee_result = serializers.ChoiceField(choices=["", *(result.value for result in Result)])
     approved = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     changed_at = serializers.DateTimeField()
+
+
+class PayeeSerializer(serializers.Serializer[Any]):
+    """A name and the account that it should belong to."""
+
+    name = serializers.CharField(max_length=NAME_MAX)
+    iban = serializers.CharField(max_length=42)
+
+
+class PayeeVerificationSerializer(serializers.Serializer[Any]):
+    """What a verification of a payee found."""
+
+    id = serializers.CharField()
+    result = serializers.ChoiceField(choices=["", *(result.value for result in Result)])
+    matched_name = serializers.CharField(
+        allow_null=True, help_text="The account holder's name, told for a close match alone."
+    )
+    provider = serializers.CharField()
+    requested_at = serializers.DateTimeField()
+    answered_at = serializers.DateTimeField(allow_null=True)
 
 
 class PaymentPageSerializer(serializers.Serializer[Any]):

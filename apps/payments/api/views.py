@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core import tenancy
 from apps.core.errors import Invalid
-from apps.core.http.api import ApiView
+from apps.core.http.api import REPLAYED, ApiView
 from apps.core.http.described import IDEMPOTENT, PAGED, answers
+from apps.core.http.idempotency import idempotency_key
 from apps.core.http.pages import page_by_id
 from apps.core.ids import parse_public_id
 from apps.payments import queries
@@ -25,6 +28,7 @@ from apps.payments.commands import (
 )
 from apps.payments.commands.payouts import Creditor
 from apps.payments.domain.lifecycle import Kind, State
+from apps.payments.payee_verification import verification_data, verify_payee
 from apps.payments.representation import payment_data
 
 READ_WRITE = {"GET": "payments.read", "POST": "payments.write"}
@@ -120,14 +124,68 @@ class Payments(ApiView):
                     self.organisation_id, other_account_id=order["destination_account_id"], **common
                 )
             )
+        wishes = {name: order[name] for name in ("speed", "rail", "verification_id") if name in order}
         return self.execute(
             CreatePayout(
                 self.organisation_id,
                 creditor=Creditor(**order["creditor"]),
                 same_day=order["same_day"],
                 **common,
+                **wishes,
             )
         )
+
+
+class PayeeVerifications(ApiView):
+    """Whether names belong to accounts."""
+
+    scopes = READ_WRITE
+
+    @extend_schema(
+        operation_id="verify_payee",
+        tags=["payee verification"],
+        request=shapes.PayeeSerializer,
+        responses=answers(shapes.PayeeVerificationSerializer, 400, 409, 422, status=201),
+        parameters=IDEMPOTENT,
+    )
+    def post(self, request: Request) -> Response:
+        """Ask whether a name belongs to an IBAN, before paying.
+
+        `not_possible` is no negative: nobody could answer. Name the verification in the payout.
+        """
+        asked = _read(shapes.PayeeSerializer, request)
+        verification_id, replayed = verify_payee(
+            self.organisation_id,
+            name=asked["name"],
+            iban=asked["iban"],
+            actor=self.actor,
+            key=idempotency_key(request),
+        )
+        return Response(
+            _verification(self.organisation_id, verification_id),
+            status=201,
+            headers={REPLAYED: "true"} if replayed else {},
+        )
+
+
+class OnePayeeVerification(ApiView):
+    """One verification of a payee."""
+
+    scopes = READ_WRITE
+
+    @extend_schema(
+        operation_id="get_payee_verification",
+        tags=["payee verification"],
+        responses=answers(shapes.PayeeVerificationSerializer, 404),
+    )
+    def get(self, request: Request, verification_id: str) -> Response:
+        """Show what a verification found."""
+        return Response(_verification(self.organisation_id, parse_public_id("vop", verification_id)))
+
+
+def _verification(organisation_id: UUID, key: UUID) -> dict[str, Any]:
+    with tenancy.scope(organisation_id):
+        return verification_data(queries.payee_verification(key))
 
 
 class OnePayment(ApiView):

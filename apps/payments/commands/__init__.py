@@ -5,6 +5,14 @@ from apps.payments.commands.ach import ResumeCounterparty, SetAchProfile
 from apps.payments.commands.approval import ApprovePayment, CancelPayment, DeclinePayment
 from apps.payments.commands.batches import CloseBatch, MarkBatchSent, RecordRebuiltBatch
 from apps.payments.commands.collections import CreateCollection, FinaliseCollection, PrenotifyCollection
+from apps.payments.commands.instant import (
+    ApplyInstantStatus,
+    NoteNotSent,
+    NoteSilence,
+    PlanInquiry,
+    ResolveReview,
+    SendInstant,
+)
 from apps.payments.commands.mandates import (
     AmendMandate,
     CancelMandate,
@@ -15,8 +23,10 @@ from apps.payments.commands.mandates import (
     SignMandate,
     SuspendMandate,
 )
+from apps.payments.commands.payees import AnswerPayeeVerification, RequestPayeeVerification
 from apps.payments.commands.payins import ApplyProviderEvent, BookPayin
 from apps.payments.commands.payouts import CreatePayout
+from apps.payments.commands.providers import NoteCall
 from apps.payments.commands.recalls import ApplyRecallAnswers, MarkRecallSent, RecallPayment
 from apps.payments.commands.refunds import CreateRefund
 from apps.payments.commands.returns import ApplyReturns, ReturnLine
@@ -27,6 +37,8 @@ from apps.payments.commands.transfers import CreateTransfer
 __all__ = [
     "AddSettlementAccount",
     "AmendMandate",
+    "AnswerPayeeVerification",
+    "ApplyInstantStatus",
     "ApplyProviderEvent",
     "ApplyRecallAnswers",
     "ApplyReturns",
@@ -48,13 +60,20 @@ __all__ = [
     "FinaliseCollection",
     "MarkBatchSent",
     "MarkRecallSent",
+    "NoteCall",
+    "NoteNotSent",
+    "NoteSilence",
+    "PlanInquiry",
     "PrenotifyCollection",
     "RecallPayment",
     "RecordRebuiltBatch",
+    "RequestPayeeVerification",
+    "ResolveReview",
     "ResumeCounterparty",
     "ResumeMandate",
     "ReturnLine",
     "ReturnPayment",
+    "SendInstant",
     "SetAchProfile",
     "SetCollectionPolicy",
     "SetPayoutPolicy",

@@ -99,9 +99,13 @@ def _account_at_bank(command: AddSettlementAccount) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class SetPayoutPolicy(Command):
-    """Say up to which amount an organisation's payouts in a currency need no second person."""
+    """Say up to which amount an organisation's payouts in a currency need no second person.
+
+    `verify_payee` asks each payout to name a verification of its payee; None leaves that as it is.
+    """
 
     auto_approve_up_to: Money
+    verify_payee: bool | None = None
 
 
 @handles(SetPayoutPolicy, name="payments.set_payout_policy", version=1, permission="platform.configure")
@@ -111,21 +115,37 @@ def set_payout_policy(command: SetPayoutPolicy, context: Context) -> dict[str, A
     limit = command.auto_approve_up_to
     if limit.minor < 0:
         raise Invalid(field="auto_approve_up_to", reason="negative")
+    values: dict[str, Any] = {"auto_approve_up_to_minor": limit.minor, "changed_at": context.at}
+    if command.verify_payee is not None:
+        values["verify_payee"] = command.verify_payee
     row, _ = PayoutPolicy.objects.update_or_create(
         organisation_id=command.organisation_id,
         currency=limit.currency,
-        defaults={"auto_approve_up_to_minor": limit.minor, "changed_at": context.at},
-        create_defaults={
-            "id": context.new_id(),
-            "auto_approve_up_to_minor": limit.minor,
-            "changed_at": context.at,
-        },
+        defaults=values,
+        create_defaults={"id": context.new_id(), **values},
     )
-    context.note("payout_policy", str(row.pk), currency=limit.currency, up_to_minor=limit.minor)
-    return {"currency": limit.currency, "auto_approve_up_to_minor": limit.minor}
+    context.note(
+        "payout_policy",
+        str(row.pk),
+        currency=limit.currency,
+        up_to_minor=limit.minor,
+        verify_payee=row.verify_payee,
+    )
+    return {
+        "currency": limit.currency,
+        "auto_approve_up_to_minor": limit.minor,
+        "verify_payee": row.verify_payee,
+    }
 
 
 def needs_no_second_person(organisation_id: UUID, amount: Money) -> bool:
     """Tell whether the organisation's policy lets a payout of this amount go at once."""
     policy = PayoutPolicy.objects.filter(organisation_id=organisation_id, currency=amount.currency).first()
     return policy is not None and amount.minor <= policy.auto_approve_up_to_minor
+
+
+def must_verify_payee(organisation_id: UUID, currency: str) -> bool:
+    """Tell whether the organisation's policy asks for a verification of the payee before a payout."""
+    return PayoutPolicy.objects.filter(
+        organisation_id=organisation_id, currency=currency, verify_payee=True
+    ).exists()

@@ -8,16 +8,20 @@ from uuid import UUID
 
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Invalid
+from apps.core.ids import public_id
 from apps.core.money import Money
 from apps.payments import books
 from apps.payments.commands.accounts import needs_no_second_person
-from apps.payments.commands.ach import check_ach
+from apps.payments.commands.ach import CounterpartyStopped, check_ach
 from apps.payments.commands.checks import check_amount, usable_account
+from apps.payments.commands.payees import confirmed_result
 from apps.payments.counterparties import counterparty, us_counterparty
 from apps.payments.domain.lifecycle import Event, Kind
 from apps.payments.domain.references import REMITTANCE_MAX, ach_reference, clean_text, end_to_end_id
+from apps.payments.domain.routing import PAYOUT_RAILS, Speed
 from apps.payments.lifecycle_store import Origin, advance, begin, decide_for
 from apps.payments.models import Counterparty, Payment, Rail
+from apps.payments.rail_choice import choose_rail
 from apps.payments.representation import payment_data
 from apps.payments.routing import route_for
 
@@ -44,9 +48,11 @@ class Creditor:
 
 @dataclass(frozen=True)
 class CreatePayout(Command):
-    """Pay from an account to an account at another bank: euro by SEPA, US dollars by ACH.
+    """Pay from an account to an account at another bank.
 
-    `same_day` asks the ACH to settle on the same day, as far as its limit and cut-offs allow.
+    `speed` (instant, standard) is a wish, `rail` a demand; `same_day` demands the ACH, and that it
+    settles on the same day, as far as its limit and cut-offs allow. `verification_id` names the
+    verification of the payee that was shown to whoever orders, and which they confirm by ordering.
     """
 
     account_id: UUID
@@ -55,37 +61,58 @@ class CreatePayout(Command):
     remittance: str = ""
     reference: str = ""
     same_day: bool = False
+    speed: str = Speed.STANDARD.value
+    rail: str = ""
+    verification_id: UUID | None = None
 
 
 @handles(CreatePayout, name="payments.create_payout", version=1, permission="payments.write")
 def create_payout(command: CreatePayout, context: Context) -> dict[str, Any]:
-    """Hold the amount and, where the organisation's policy allows it, approve at once."""
+    """Hold the amount and, where the organisation's policy allows it, approve at once.
+
+    Raises NoRail, PayeeNotVerified, and what the account or the books refuse.
+    """
     assert command.organisation_id is not None
     check_amount(command.amount)
-    rail = _rail(command)
+    rail = _rail(command, context)
     account = usable_account(command.organisation_id, command.account_id, command.amount.currency)
     other_end = _other_end(command, context)
+    if other_end.stopped_code:
+        raise CounterpartyStopped(code=other_end.stopped_code, counterparty_id=public_id("cpt", other_end.pk))
     payment = _new_payout(command, rail, other_end.pk, context)
+    payment.payee_result = confirmed_result(
+        command.organisation_id,
+        command.verification_id,
+        name=command.creditor.name,
+        iban=command.creditor.iban,
+        currency=command.amount.currency,
+        at=context.at,
+    )
     if rail is Rail.ACH:
         check_ach(payment, other_end, at=context.at)
     order(payment, account_ledger_id=account.ledger_account_id, context=context)
     return payment_data(payment)
 
 
-def _rail(command: CreatePayout) -> Rail:
-    """Choose how the money travels. Raises Invalid for a currency or an account that fits no rail."""
+def _rail(command: CreatePayout, context: Context) -> Rail:
+    """Choose how the money travels. Raises Invalid for words and accounts that fit no rail, NoRail."""
     currency, abroad = command.amount.currency, bool(command.creditor.routing_number)
-    if currency == "USD":
-        if not abroad:
-            raise Invalid(field="creditor.routing_number", reason="US dollars go to a routing number")
-        return Rail.ACH
-    if currency != "EUR":
-        raise Invalid(field="amount.currency", reason="SEPA credit transfers are in euro")
-    if abroad or command.same_day:
+    if command.speed not in set(Speed):
+        raise Invalid(field="speed", allowed=[speed.value for speed in Speed])
+    if command.rail and command.rail not in PAYOUT_RAILS:
+        raise Invalid(field="rail", allowed=list(PAYOUT_RAILS))
+    if currency not in ("EUR", "USD"):
+        raise Invalid(field="amount.currency", reason="payouts are in euro or US dollars")
+    if currency == "USD" and not abroad:
+        raise Invalid(field="creditor.routing_number", reason="US dollars go to a routing number")
+    if currency == "EUR" and (abroad or command.same_day):
         raise Invalid(
             field="creditor.routing_number" if abroad else "same_day", reason="this is for US dollars"
         )
-    return Rail.SEPA_CT
+    if command.same_day and command.rail not in ("", Rail.ACH):
+        raise Invalid(field="same_day", reason="this is for the ACH")
+    rail = Rail.ACH.value if command.same_day else command.rail
+    return Rail(choose_rail(command.amount, speed=Speed(command.speed), rail=rail, at=context.at))
 
 
 def _other_end(command: CreatePayout, context: Context) -> Counterparty:
@@ -144,6 +171,9 @@ def _new_payout(command: CreatePayout, rail: Rail, counterparty_id: UUID, contex
         rail_options={"same_day": True} if command.same_day else {},
         remittance=clean_text(command.remittance, field="remittance", length_max=REMITTANCE_MAX) or None,
         reference=clean_text(command.reference, field="reference", length_max=70),
+        speed=command.speed,
+        rail_fixed=bool(command.rail) or command.same_day,
+        verification_id=command.verification_id,
         ordered_by=str(context.actor),
         created_at=context.at,
     )

@@ -58,6 +58,11 @@ class Event(StrEnum):
     SETTLE = "settle"
     RETURN = "return"
     FINALISE = "finalise"  # the time in which it could be taken back has passed
+    TIME_OUT = "time_out"  # no answer came within the rail's limit
+    RETRY = "retry"  # it certainly did not go through: again, on this rail or another one
+    DOUBT = "doubt"  # what was told does not fit what was sent
+    CONFIRM = "confirm"  # a person found that the money left
+    DENY = "deny"  # a person found that it did not
 
 
 class Step(StrEnum):
@@ -69,6 +74,7 @@ class Step(StrEnum):
     CAPTURE = "capture"  # held -> clearing out
     MOVE = "move"  # account -> account
     UNDO = "undo"  # clearing out -> account
+    HOLD_AGAIN = "hold_again"  # clearing out -> account, and held there anew
     CASH_OUT = "cash_out"  # clearing out -> bank cash
     CASH_BACK = "cash_back"  # bank cash -> clearing in -> account
     RECEIVABLE = "receivable"  # provider receivable -> account
@@ -119,8 +125,39 @@ _COLLECTION: tuple[_Row, ...] = (
     (State.FINAL, Event.RETURN, State.RETURNED, Step.CLAIM),
 )
 
-TOLD = frozenset({Event.ACCEPT, Event.REJECT, Event.SETTLE, Event.RETURN, Event.RECEIVE, Event.FINALISE})
-"""Events told by banks, providers and the clock: late and repeated ones are normal and never an error."""
+_INSTANT: tuple[_Row, ...] = (
+    (State.APPROVED, Event.SEND, State.SENT, Step.CAPTURE),
+    # Silence is not a rejection: the money stays in clearing until somebody knows.
+    (State.SENT, Event.TIME_OUT, State.UNKNOWN, Step.NOTHING),
+    (State.UNKNOWN, Event.ACCEPT, State.ACCEPTED, Step.NOTHING),
+    (State.UNKNOWN, Event.REJECT, State.REJECTED, Step.UNDO),
+    (State.UNKNOWN, Event.SETTLE, State.SETTLED, Step.CASH_OUT),
+    (State.SENT, Event.RETRY, State.APPROVED, Step.HOLD_AGAIN),
+    (State.UNKNOWN, Event.RETRY, State.APPROVED, Step.HOLD_AGAIN),
+    (State.SENT, Event.DOUBT, State.REVIEW, Step.NOTHING),
+    (State.UNKNOWN, Event.DOUBT, State.REVIEW, Step.NOTHING),
+    (State.ACCEPTED, Event.DOUBT, State.REVIEW, Step.NOTHING),
+    # An attempt that the bank had rejected was accepted after all, before the next one left.
+    (State.APPROVED, Event.DOUBT, State.REVIEW, Step.CAPTURE),
+    (State.REVIEW, Event.SETTLE, State.SETTLED, Step.CASH_OUT),
+    (State.REVIEW, Event.CONFIRM, State.ACCEPTED, Step.NOTHING),
+    (State.REVIEW, Event.DENY, State.REJECTED, Step.UNDO),
+)
+"""What is more on the rails that answer in seconds."""
+
+TOLD = frozenset(
+    {
+        Event.ACCEPT,
+        Event.REJECT,
+        Event.SETTLE,
+        Event.RETURN,
+        Event.RECEIVE,
+        Event.FINALISE,
+        Event.TIME_OUT,
+        Event.DOUBT,
+    }
+)
+"""Events told by banks, providers and clocks: late and repeated ones are normal and never an error."""
 
 
 def _machine(*rows: _Row) -> Machine:
@@ -131,7 +168,7 @@ MACHINES: dict[Kind, Machine] = {
     Kind.TRANSFER: _machine(
         (None, Event.ORDER, State.SETTLED, Step.MOVE),
     ),
-    Kind.PAYOUT: _machine(*_BANK_TRANSFER),
+    Kind.PAYOUT: _machine(*_BANK_TRANSFER, *_INSTANT),
     # A refund of a pay-in leaves through a bank; one of a transfer is booked at once.
     Kind.REFUND: _machine(*_BANK_TRANSFER, (None, Event.SETTLE, State.SETTLED, Step.MOVE)),
     Kind.PAYIN: _machine(

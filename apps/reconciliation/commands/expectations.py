@@ -21,7 +21,7 @@ from apps.reconciliation.models import BankAccount, Expectation, ExpectationVers
 PAYMENTS_MAX = 1_000
 """How many payments one command takes."""
 
-AT_THE_BANK = frozenset({"sent", "accepted", "received"})
+AT_THE_BANK = frozenset({"sent", "accepted", "unknown", "review", "received"})
 NEVER_COMES = frozenset({"rejected", "declined", "cancelled"})
 _ONE_AT_A_TIME = 7_004_001
 KINDS = ("payout", "refund", "payin", "collection")

@@ -18,11 +18,18 @@ from django.core.management.base import BaseCommand
 from apps.core.folders import Incoming, put_whole
 from apps.payments.public import formats
 from apps.simulator.bank import Bank
+from apps.simulator.instant import Counter
+from apps.simulator.listening import NotAwake, listening
+from apps.simulator.sandbox import cast
 from apps.simulator.us_bank import DuplicateFile, UsBank
 
 STATE_FILE, US_STATE_FILE = "bank.json", "us_bank.json"
 ACH_AT_ONCE = timedelta(days=14)
 """How far ahead the bank's calendar stands when entries are to settle at once: past every return by fault."""
+DIRECTORY = {supplier.iban: supplier.name for supplier in cast.SUPPLIERS} | {
+    iban: name for name, iban in (*cast.PAYERS, *cast.BRITISH_PAYERS)
+}
+"""Whose accounts the bank's verification of payees knows."""
 _log = structlog.get_logger("bezant.simulator")
 
 
@@ -32,8 +39,8 @@ class Command(BaseCommand):
     help = (
         "Play the operator's banks for the sandbox: take pain.001 files from the outgoing folder, answer "
         "with pain.002 at once and with a camt.053 statement a few seconds later; take NACHA files, and give "
-        "BAI2 statements, returns and changes when they are due. Needs the state that load_sandbox left "
-        "(var/bank/bank.json, var/bank/us_bank.json)."
+        "BAI2 statements, returns and changes when they are due; take instant payments and verifications of "
+        "payees by HTTP. Needs the state that load_sandbox left (var/bank/bank.json, var/bank/us_bank.json)."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -50,6 +57,14 @@ class Command(BaseCommand):
             action="store_true",
             help="let ACH entries settle, and come back, at once instead of on their banking days",
         )
+        parser.add_argument(
+            "--port",
+            type=int,
+            default=settings.BANK_PORT,
+            metavar="PORT",
+            help="where to take instant payments and verify payees, on this machine only (default: "
+            "BANK_PORT of the settings; 0: nowhere)",
+        )
         parser.add_argument("--poll", type=float, default=0.5, metavar="SECONDS")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -64,9 +79,10 @@ class Command(BaseCommand):
             statement_after_s=options["statement_after"],
             us_ahead=ACH_AT_ONCE if options["ach_at_once"] else timedelta(),
         )
-        while not stop.is_set():
-            teller.look()
-            stop.wait(options["poll"])
+        with listening(teller, port=options["port"], stop=stop):
+            while not stop.is_set():
+                teller.look()
+                stop.wait(options["poll"])
 
 
 class Teller:
@@ -87,11 +103,32 @@ class Teller:
         self.bank: Bank | None = None
         self.us_state = state.with_name(US_STATE_FILE)
         self.us_bank: UsBank | None = None
+        self.busy = threading.Lock()
 
     def look(self) -> None:
         """Take what lies in the outgoing folder; give a statement when things have been quiet."""
+        with self.busy:
+            self._look()
+
+    def serve(self, path: str, body: bytes) -> bytes | None:
+        """Answer a call, or None for silence. Raises NotAwake, FormatError, ValueError, LookupError."""
+        with self.busy:
+            if not self._awake():
+                raise NotAwake
+            assert self.bank is not None
+            counter = Counter(self.bank, directory=DIRECTORY)
+            if path == "/payee_verification":
+                return counter.verify(body)
+            said = counter.take(path.strip("/"), body, at=_now())
+            self._save()
+            self.latest_payment = time.monotonic()
+            return said.body
+
+    def _look(self) -> None:
         if not self._awake():
             return
+        assert self.bank is not None
+        Counter(self.bank).catch_up(at=_now())
         for path in self.outgoing.files("*.xml"):
             self._take(path)
         if self.us_bank is not None:
