@@ -3,7 +3,7 @@
 It knows nothing of the platform but the files. Time is an argument. Everything it remembers is one
 JSON-able state, so that it can be stopped at any moment and go on. What a payment's remittance text
 says makes it misbehave: `simulate:reject AC04` rejects it, `simulate:return AC01` returns it after it
-has settled.
+has settled. Direct debits and recalls are the matter of its desk (`debits`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from apps.core.money import Money
 from apps.payments.public import formats
+from apps.simulator.debits import COLLECTED, TAKEN_BACK, DebitDesk, Due, fault_of, recall_answer
 
 _FAULT = re.compile(r"simulate:(?P<what>reject|return)(?: (?P<code>[A-Z0-9]{4}))?")
 DEFAULT_CODES = {"reject": "AC04", "return": "AC01"}
@@ -33,6 +34,8 @@ class Booking:
     return_reason: str = ""
     payment_group: str = ""
     message_id: str = ""
+    mandate: str = ""
+    count: int = 1  # of a whole group, booked as one without its details
 
 
 @dataclass
@@ -55,10 +58,48 @@ class Bank:
         self.seen: set[str] = set()
         self.instants: dict[str, dict[str, Any]] = {}  # by message id; see `simulator.instant`
         self.said = 0  # how many messages it has written
+        self.debits = DebitDesk()
+        self.books_groups = False  # collections of a group as one entry without details
 
     def open_account(self, iban: str, currency: str, opening: Money) -> None:
         """Open an account with a balance. An account that is open stays as it is."""
         self.accounts.setdefault(iban, AccountState(currency, opening.minor))
+
+    def take(self, data: bytes, *, at: datetime) -> tuple[str, bytes] | None:
+        """Take any file of a customer; return the name of the answer's format and the answer, if there is one.
+
+        Raises FormatError for a file that no desk here takes.
+        """
+        name = formats.detect(data)
+        if name.startswith("pain.008"):
+            return "pain.002", self.take_collections(data, at=at)
+        if name.startswith("camt.056"):
+            answer = self.take_recall(data, at=at)
+            return ("camt.029", answer) if answer is not None else None
+        return "pain.002", self.take_payments(data, at=at)
+
+    def take_collections(self, data: bytes, *, at: datetime) -> bytes:
+        """Take a pain.008 and return the pain.002 that answers it. A file seen before is rejected (DUPL)."""
+        batch = formats.read_direct_debit(data)
+        duplicate = batch.message_id in self.seen
+        self.seen.add(batch.message_id)
+        groups = tuple(self.debits.take(batch, duplicate=duplicate, known=set(self.accounts)))
+        return _report(batch.message_id, "pain.008.001.08", groups, duplicate=duplicate, at=at)
+
+    def take_recall(self, data: bytes, *, at: datetime) -> bytes | None:
+        """Take a camt.056: give the money back with the statement after the next, or say in a camt.029 why not."""
+        message = formats.read_recall(data)
+        refused = []
+        for recall in message.recalls:
+            sent = self.debits.sent.get(recall.original.end_to_end_id)
+            fault = fault_of(sent["remittance"]) if sent is not None else None
+            if sent is None:
+                refused.append((recall, "RJCR", "NOOR"))  # no original transaction received
+            elif fault is not None and fault.what == "recall":
+                refused.append((recall, fault.code, "CUST" if fault.code == "RJCR" else ""))
+            else:
+                self._give_back(recall.original.end_to_end_id, sent, "FOCR")
+        return recall_answer(message, refused, at=at) if refused else None
 
     def take_payments(self, data: bytes, *, at: datetime) -> bytes:
         """Take a pain.001 and return the pain.002 that answers it. A file seen before is rejected (DUPL)."""
@@ -66,21 +107,7 @@ class Bank:
         duplicate = batch.message_id in self.seen
         self.seen.add(batch.message_id)
         groups = tuple(self._answer_group(batch.message_id, group, duplicate) for group in batch.groups)
-        rejected = sum(tx.status == "RJCT" for group in groups for tx in group.transactions)
-        total = sum(len(group.transfers) for group in batch.groups)
-        status = "RJCT" if duplicate or rejected == total else "PART" if rejected else "ACSP"
-        return formats.build_status_report(
-            formats.StatusReport(
-                format="pain.002.001.10",
-                message_id=f"S{batch.message_id}"[:35],
-                created_at=at,
-                original_message_id=batch.message_id,
-                original_message_name="pain.001.001.09",
-                status=status,
-                reasons=(formats.StatusReason(code="DUPL"),) if duplicate else (),
-                groups=groups,
-            )
-        )
+        return _report(batch.message_id, "pain.001.001.09", groups, duplicate=duplicate, at=at)
 
     def _answer_group(
         self, message_id: str, group: formats.CreditTransferGroup, duplicate: bool
@@ -116,18 +143,23 @@ class Bank:
             message_id=message_id,
         )
         account.bookings.append(out)
+        iban = next(number for number, state in self.accounts.items() if state is account)
+        self.debits.remember(message_id, iban, transfer)
         code = _fault(transfer.remittance, "return")
         if code:
-            back = Booking(
-                transfer.amount.minor,
-                transfer.end_to_end_id,
-                transfer.creditor_name,
-                transfer.creditor_iban,
-                transfer.remittance,
-                ("PMNT", "ICDT", "RRTN"),
-                return_reason=code,
-            )
-            account.returns.append(back)
+            self._give_back(transfer.end_to_end_id, self.debits.sent[transfer.end_to_end_id], code)
+
+    def _give_back(self, end_to_end_id: str, sent: dict[str, Any], code: str) -> None:
+        back = Booking(
+            sent["amount_minor"],
+            end_to_end_id,
+            sent["name"],
+            sent["creditor_iban"],
+            sent["remittance"],
+            ("PMNT", "ICDT", "RRTN"),
+            return_reason=code,
+        )
+        self.accounts[sent["iban"]].returns.append(back)
 
     def book_out(
         self,
@@ -173,15 +205,15 @@ class Bank:
             Booking(-amount.minor, "", "", "", text, ("PMNT", "CCRD", "CHRG"))
         )
 
-    def has_news(self, iban: str) -> bool:
-        """Tell whether a statement would show an entry."""
+    def has_news(self, iban: str, *, day: date = date.max) -> bool:
+        """Tell whether a statement, of a day or a later one, would show an entry."""
         account = self.accounts[iban]
-        return bool(account.bookings or account.returns)
+        return bool(account.bookings or account.returns) or self.debits.has_due(iban, day)
 
     def statement(self, iban: str, *, day: date, at: datetime) -> bytes:
         """Close the account's day: book what waits and return the camt.053 that shows it."""
         account = self.accounts[iban]
-        bookings = account.bookings
+        bookings = account.bookings + self._collected(iban, day)
         account.bookings, account.returns = account.returns, []
         opening = Money(account.closing_minor, account.currency)
         account.closing_minor += sum(booking.amount_minor for booking in bookings)
@@ -209,6 +241,13 @@ class Bank:
         )
         return formats.build_statements(message_id=statement.id, created_at=at, statements=(statement,))
 
+    def _collected(self, iban: str, day: date) -> list[Booking]:
+        """Book the collections of a day, each on its own or a group as one entry, and what goes back."""
+        due = self.debits.book(iban, day)
+        back = [item for item in due if item.return_reason]
+        came_in = [_as_booking(item) for item in due if not item.return_reason]
+        return (_by_group(came_in) if self.books_groups else came_in) + [_as_booking(item) for item in back]
+
     def to_data(self) -> dict[str, Any]:
         """Return the whole state as JSON-able data."""
         return {
@@ -216,6 +255,8 @@ class Bank:
             "seen": sorted(self.seen),
             "instants": self.instants,
             "said": self.said,
+            "books_groups": self.books_groups,
+            "debits": self.debits.to_data(),
             "accounts": {
                 iban: {
                     "currency": account.currency,
@@ -234,6 +275,8 @@ class Bank:
         bank = cls(bic=data["bic"])
         bank.seen = set(data["seen"])
         bank.instants, bank.said = data.get("instants", {}), data.get("said", 0)
+        bank.books_groups = bool(data.get("books_groups", False))
+        bank.debits = DebitDesk.from_data(data.get("debits", {}))
         for iban, account in data["accounts"].items():
             bank.accounts[iban] = AccountState(
                 account["currency"],
@@ -248,6 +291,66 @@ class Bank:
 def _booking(data: dict[str, Any]) -> Booking:
     domain, family, sub_family = data["code"]
     return Booking(**{**data, "code": (domain, family, sub_family)})
+
+
+def _report(
+    message_id: str,
+    original: str,
+    groups: tuple[formats.GroupStatus, ...],
+    *,
+    duplicate: bool,
+    at: datetime,
+) -> bytes:
+    lines = [line for group in groups for line in group.transactions]
+    rejected = sum(line.status == "RJCT" for line in lines)
+    return formats.build_status_report(
+        formats.StatusReport(
+            format="pain.002.001.10",
+            message_id=f"S{message_id}"[:35],
+            created_at=at,
+            original_message_id=message_id,
+            original_message_name=original,
+            status="RJCT" if duplicate or rejected == len(lines) else "PART" if rejected else "ACSP",
+            reasons=(formats.StatusReason(code="DUPL"),) if duplicate else (),
+            groups=groups,
+        )
+    )
+
+
+def _as_booking(item: Due) -> Booking:
+    return Booking(
+        item.amount_minor,
+        item.end_to_end_id,
+        item.name,
+        item.debtor_iban,
+        item.remittance,
+        TAKEN_BACK if item.return_reason else COLLECTED,
+        return_reason=item.return_reason,
+        payment_group=item.payment_group,
+        message_id=item.message_id,
+        mandate=item.mandate,
+    )
+
+
+def _by_group(bookings: list[Booking]) -> list[Booking]:
+    """Add the bookings of each group up to one entry that names the group and no payment."""
+    groups: dict[str, Booking] = {}
+    for one in bookings:
+        whole = groups.get(one.payment_group)
+        if whole is None:
+            groups[one.payment_group] = Booking(
+                one.amount_minor,
+                "",
+                "",
+                "",
+                "",
+                COLLECTED,
+                payment_group=one.payment_group,
+                message_id=one.message_id,
+            )
+        else:
+            whole.amount_minor, whole.count = whole.amount_minor + one.amount_minor, whole.count + 1
+    return list(groups.values())
 
 
 def _fault(remittance: str, what: str) -> str:
@@ -265,7 +368,19 @@ def _entry(
         acct_svcr=reference,
         pmtinf=booking.payment_group,
         msg=booking.message_id,
+        mandate=booking.mandate,
     )
+    if booking.payment_group and not booking.end_to_end_id:
+        return formats.StatementEntry(
+            position=position,
+            amount=amount,
+            status="BOOK",
+            booking_date=day,
+            value_date=day,
+            refs=refs,
+            bank_code=formats.BankCode(*booking.code),
+            batch_count=booking.count,
+        )
     detail = formats.EntryDetail(
         amount=amount,
         refs=refs,

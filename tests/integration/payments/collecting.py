@@ -21,6 +21,7 @@ from apps.payments.formats import (
     build_payment_return,
     build_status_report,
 )
+from apps.payments.routing import route_for
 from tests import factories
 from tests.factories import SYSTEM, do
 
@@ -143,9 +144,9 @@ def verified():
 
 
 def clearing():
-    """Say what is under way at the euro bank account: (coming in, cash)."""
+    """Say what is under way at the bank account that collects euro: (coming in, cash)."""
     with tenancy.scope(tenancy.PLATFORM):
-        route = next(r for r in payments.settlement_accounts() if r.currency == "EUR")
+        route = route_for("EUR")
         return ledger.balance(route.clearing_in_id).posted, ledger.balance(route.cash_id).posted
 
 

@@ -37,10 +37,11 @@ class Command(BaseCommand):
     """Run the bank simulator until told to stop."""
 
     help = (
-        "Play the operator's banks for the sandbox: take pain.001 files from the outgoing folder, answer "
-        "with pain.002 at once and with a camt.053 statement a few seconds later; take NACHA files, and give "
-        "BAI2 statements, returns and changes when they are due; take instant payments and verifications of "
-        "payees by HTTP. Needs the state that load_sandbox left (var/bank/bank.json, var/bank/us_bank.json)."
+        "Play the operator's banks for the sandbox: take pain.001, pain.008 and camt.056 files from the "
+        "outgoing folder, answer with pain.002 or camt.029 at once, with a camt.053 statement a few seconds "
+        "later, and tell what comes back as pacs.004; take NACHA files, and give BAI2 statements, returns and "
+        "changes when they are due; take instant payments and verifications of payees by HTTP. Needs the "
+        "state that load_sandbox left (var/bank/bank.json, var/bank/us_bank.json)."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -150,12 +151,14 @@ class Teller:
     def _take(self, path: Path) -> None:
         assert self.bank is not None
         try:
-            answer = self.bank.take_payments(path.read_bytes(), at=_now())
+            answer = self.bank.take(path.read_bytes(), at=_now())
         except formats.FormatError as error:
             self.outgoing.refuse(path, reason=error.code)
             _log.warning("payment file refused", file=path.name, reason=error.code)
             return
-        self._put(f"{path.stem}.pain.002.xml", answer)
+        if answer is not None:
+            name, data = answer
+            self._put(f"{path.stem}.{name}.xml", data)
         self._save()
         self.outgoing.keep(path)
         self.latest_payment = time.monotonic()
@@ -163,8 +166,9 @@ class Teller:
 
     def _give_statements(self) -> None:
         assert self.bank is not None
+        self._give_returns()
         for iban in self.bank.accounts:
-            if self.bank.has_news(iban):
+            if self.bank.has_news(iban, day=_now().date()):
                 at = _now()
                 data = self.bank.statement(iban, day=at.date(), at=at)
                 self._put(f"{iban}-{at:%Y%m%dT%H%M%S}.camt.053.xml", data)
@@ -197,6 +201,16 @@ class Teller:
                 self._put(f"{number}-{at:%Y%m%dT%H%M%S}.bai2", data)
                 save_bank(bank, self.us_state)
                 _log.info("statement given", account=number[-4:])
+
+    def _give_returns(self) -> None:
+        """Tell what has come back, before the statement that shows it."""
+        assert self.bank is not None
+        at = _now()
+        data = self.bank.debits.returns(day=at.date(), at=at)
+        if data is not None:
+            self._put(f"R{at:%Y%m%dT%H%M%S}.pacs.004.xml", data)
+            self._save()
+            _log.info("returns told")
 
     def _put(self, name: str, data: bytes) -> None:
         put_whole(self.incoming / name, data)
