@@ -45,7 +45,7 @@ def main() -> int:
         port = _free_port()
         with _only_one_here(), _database() as addresses:
             _see_broker()
-            environ = os.environ | addresses | _paths(port)
+            environ = os.environ | addresses | _paths(port) | _bank()
             _prepare(environ)
             return _serve(environ, port=port, began=began)
     except Unavailable as problem:
@@ -168,6 +168,15 @@ def _paths(port: int) -> dict[str, str]:
     name, _, value = _marker().partition("=")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {name: value, "BEZANT_VAR": str(VAR), "PORT": str(port), "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def _bank() -> dict[str, str]:
+    """Choose where the sandbox's bank listens, on this machine alone, unless BANK_PORT says."""
+    if os.environ.get("BANK_PORT") or os.environ.get("SANDBOX") == "no":
+        return {}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return {"BANK_PORT": str(probe.getsockname()[1])}
 
 
 def _prepare(environ: dict[str, str]) -> None:

@@ -13,9 +13,13 @@ from apps.payments.models_instant import InstantAttempt
 from apps.payments.transport import Reply
 from apps.simulator.bank import Bank
 from apps.simulator.instant import Counter
+from apps.simulator.us_bank import UsBank
 from tests.factories import SETTLEMENT_IBANS, SYSTEM
 
 URLS = {rail: f"http://127.0.0.1:1/{rail}" for rail in ("sepa_inst", "fednow", "payee_verification")}
+
+
+US_ACCOUNT = "000123456789"
 
 
 class Line:
@@ -29,7 +33,9 @@ class Line:
         self.bank = Bank(bic="MARKDEFF")
         for currency, iban in SETTLEMENT_IBANS.items():
             self.bank.open_account(iban, currency, Money.zero(currency))
-        self.counter = Counter(self.bank)
+        self.us_bank = UsBank(routing="011000015")
+        self.us_bank.open_account(US_ACCOUNT, "1234567890", Money.zero("USD"))
+        self.counter = Counter({"sepa_inst": self.bank, "fednow": self.us_bank})
         self.trouble: list[Reply | None] = []
         self.calls: list[tuple[str, bytes]] = []
 

@@ -56,8 +56,6 @@ class Bank:
         self.bic = bic
         self.accounts: dict[str, AccountState] = {}
         self.seen: set[str] = set()
-        self.instants: dict[str, dict[str, Any]] = {}  # by message id; see `simulator.instant`
-        self.said = 0  # how many messages it has written
         self.debits = DebitDesk()
         self.books_groups = False  # collections of a group as one entry without details
 
@@ -170,16 +168,16 @@ class Bank:
         name: str,
         to: str,
         remittance: str,
-        code: tuple[str, str, str],
         message_id: str,
+        at: datetime,
     ) -> None:
         """Book a payment that left at once, and later its return if the remittance text asks for one."""
         account = self.accounts[iban]
-        out = Booking(-amount.minor, end_to_end_id, name, to, remittance, code, message_id=message_id)
+        left, back = ("PMNT", "IRCT", "ESCT"), ("PMNT", "ICDT", "RRTN")
+        out = Booking(-amount.minor, end_to_end_id, name, to, remittance, left, message_id=message_id)
         account.bookings.append(out)
         reason = _fault(remittance, "return")
         if reason:
-            back = (code[0], "ICDT", "RRTN")
             account.returns.append(
                 Booking(amount.minor, end_to_end_id, name, to, remittance, back, return_reason=reason)
             )
@@ -253,8 +251,6 @@ class Bank:
         return {
             "bic": self.bic,
             "seen": sorted(self.seen),
-            "instants": self.instants,
-            "said": self.said,
             "books_groups": self.books_groups,
             "debits": self.debits.to_data(),
             "accounts": {
@@ -274,7 +270,6 @@ class Bank:
         """Make the bank again from its state."""
         bank = cls(bic=data["bic"])
         bank.seen = set(data["seen"])
-        bank.instants, bank.said = data.get("instants", {}), data.get("said", 0)
         bank.books_groups = bool(data.get("books_groups", False))
         bank.debits = DebitDesk.from_data(data.get("debits", {}))
         for iban, account in data["accounts"].items():

@@ -15,18 +15,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from apps.core.money import Money
 from apps.payments.public import compare_payee, formats
-from apps.simulator.bank import Bank
 
 _FAULT = re.compile(
     r"simulate:(?P<what>silence|late|lost|reject|timeout|wrong|twice|foreign|huge)(?: (?P<how>[A-Z0-9]{1,6}))?"
 )
 LATE_S = 60
 HUGE_BYTES = 1024 * 1024
-_CODES = {"sepa_inst": ("PMNT", "IRCT", "ESCT"), "fednow": ("PMNT", "IRCT", "OTHR")}
+KEPT_MAX = 2_000
+"""How many payments are remembered from one run to the next."""
+BIC = "MARKDEFF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,38 @@ class Said:
     body: bytes | None
 
 
-class Counter:
-    """The instant payments of one bank. Their state is kept with the bank's own."""
+class Books(Protocol):
+    """A bank whose accounts the payments leave."""
 
-    def __init__(self, bank: Bank, *, directory: Mapping[str, str] | None = None) -> None:
-        self.bank, self.directory = bank, dict(directory or {})
+    accounts: Any
+
+    def book_out(
+        self,
+        account: str,
+        amount: Money,
+        /,
+        *,
+        end_to_end_id: str,
+        name: str,
+        to: str,
+        remittance: str,
+        message_id: str,
+        at: datetime,
+    ) -> None:
+        """Book a payment that left at once."""
+        ...
+
+
+class Counter:
+    """The instant payments of the banks, one bank for each rail, and the directory of accounts' holders."""
+
+    def __init__(self, banks: Mapping[str, Books], *, directory: Mapping[str, str] | None = None) -> None:
+        self.banks, self.directory = dict(banks), dict(directory or {})
+        self.known: dict[str, dict[str, Any]] = {}  # what was taken, by message id
+        self.said = 0  # how many messages it has written
 
     def take(self, rail: str, data: bytes, *, at: datetime) -> Said:
-        """Take a payment or a question. Raises FormatError for anything else."""
+        """Take a payment or a question. Raises FormatError for anything else, KeyError for another rail."""
         self.catch_up(at=at)
         kind = formats.read_message(data).kind
         if kind == "pacs.008":
@@ -62,29 +87,40 @@ class Counter:
         told = {"matched_name": holder} if result == "close_match" else {}
         return json.dumps({"result": result, **told}).encode()
 
-    def catch_up(self, *, at: datetime) -> None:
-        """Book what has been accepted by now, so that the next statement shows it."""
-        for item in self.bank.instants.values():
+    def catch_up(self, *, at: datetime) -> int:
+        """Book what has been accepted by now, so that the next statement shows it. Returns how many."""
+        booked = 0
+        for item in self.known.values():
             if item["status"] == "ACSC" and not item["booked"] and _moment(item["from"]) <= at:
-                item["booked"] = True
-                self.bank.book_out(
+                item["booked"], booked = True, booked + 1
+                self.banks[item["rail"]].book_out(
                     item["account"],
                     Money(item["minor"], item["currency"]),
                     end_to_end_id=item["end_to_end_id"],
                     name=item["name"],
                     to=item["to"],
                     remittance=item["remittance"],
-                    code=_CODES[item["rail"]],
                     message_id=item["message_id"],
+                    at=at,
                 )
+        return booked
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what was taken and said, as JSON-able data."""
+        kept = list(self.known.items())[-KEPT_MAX:]
+        return {"known": dict(kept), "said": self.said}
+
+    def remember(self, data: dict[str, Any]) -> None:
+        """Go on from such data."""
+        self.known, self.said = data["known"], data["said"]
 
     def _take_payment(self, rail: str, message: formats.TransferMessage, at: datetime) -> Said:
         (transfer,) = message.transfers
-        if message.message_id in self.bank.instants:
+        if message.message_id in self.known:
             return self._say(rail, message.message_id, "RJCT", "DUPL", transfer, at)
         found = _FAULT.search(transfer.remittance)
         what, how = (found["what"], found["how"] or "") if found else ("", "")
-        if transfer.debtor_account not in self.bank.accounts:
+        if transfer.debtor_account not in self.banks[rail].accounts:
             what, how = "reject", "AC02"
         if what == "lost":
             return Said(None)
@@ -92,7 +128,7 @@ class Counter:
             int(how) if what == "late" and how.isdigit() else LATE_S if what in ("late", "timeout") else 0
         )
         code = (how or "AC04") if what == "reject" else ""
-        self.bank.instants[message.message_id] = _kept(rail, message, transfer, code, at, wait_s)
+        self.known[message.message_id] = _kept(rail, message, transfer, code, at, wait_s)
         self.catch_up(at=at)
         if what in ("silence", "late"):
             return Said(None)
@@ -114,7 +150,7 @@ class Counter:
     def _answer_question(self, rail: str, message: formats.InquiryMessage, at: datetime) -> Said:
         (question,) = message.inquiries
         original = question.original
-        item = self.bank.instants.get(original.message_id)
+        item = self.known.get(original.message_id)
         transfer = _transfer(item) if item else None
         if item is None:
             status, code = "RJCT", "NOOR"
@@ -138,7 +174,7 @@ class Counter:
         end_to_end_id: str = "",
         times: int = 1,
     ) -> Said:
-        self.bank.said += 1
+        self.said += 1
         line = formats.TransactionStatus(
             status=status,
             end_to_end_id=transfer.end_to_end_id if transfer else end_to_end_id,
@@ -149,7 +185,7 @@ class Counter:
         )
         report = formats.StatusReport(
             format="pacs.002.001.10",
-            message_id=f"{self.bank.bic}{self.bank.said:012d}",
+            message_id=f"{BIC}{self.said:012d}",
             created_at=at,
             transactions=(line,) * times,
         )

@@ -27,6 +27,9 @@ RETURN_AFTER_BANKING_DAYS = 2
 SETTLED, RETURNED_IN, RETURNED_OUT = ("166", "466"), "257", "557"
 """BAI2 type codes: ACH settlement (credit, debit), a returned item that comes back as a credit or a debit."""
 
+INSTANT_OUT = "495"
+"""BAI2 names instant payments among outgoing transfers."""
+
 _FAULT = re.compile(r"simulate:(?P<what>return|noc) (?P<code>[RC][0-9]{2})(?P<rest>(?: \S+)*)", re.IGNORECASE)
 _CORRECTED = {
     "C01": ("account",),
@@ -245,6 +248,24 @@ class UsBank:
         """Take in money from outside. Raises KeyError for an account that is not here."""
         self.accounts[number].bookings.append(
             UsBooking(day.isoformat(), amount.minor, "165", reference, text)
+        )
+
+    def book_out(
+        self,
+        number: str,
+        amount: Money,
+        *,
+        end_to_end_id: str,
+        name: str,
+        to: str,
+        remittance: str,
+        message_id: str,
+        at: datetime,
+    ) -> None:
+        """Book an instant payment that left. Raises KeyError for an account that is not here."""
+        day = at.astimezone(EASTERN).date().isoformat()
+        self.accounts[number].bookings.append(
+            UsBooking(day, -amount.minor, INSTANT_OUT, end_to_end_id, "FEDNOW PAYMENT")
         )
 
     def has_news(self, number: str, *, day: date) -> bool:

@@ -23,7 +23,7 @@ from apps.simulator.listening import NotAwake, listening
 from apps.simulator.sandbox import cast
 from apps.simulator.us_bank import DuplicateFile, UsBank
 
-STATE_FILE, US_STATE_FILE = "bank.json", "us_bank.json"
+STATE_FILE, US_STATE_FILE, INSTANT_STATE_FILE = "bank.json", "us_bank.json", "instant.json"
 ACH_AT_ONCE = timedelta(days=14)
 """How far ahead the bank's calendar stands when entries are to settle at once: past every return by fault."""
 DIRECTORY = {supplier.iban: supplier.name for supplier in cast.SUPPLIERS} | {
@@ -104,6 +104,8 @@ class Teller:
         self.bank: Bank | None = None
         self.us_state = state.with_name(US_STATE_FILE)
         self.us_bank: UsBank | None = None
+        self.instant_state = state.with_name(INSTANT_STATE_FILE)
+        self.counter: Counter | None = None
         self.busy = threading.Lock()
 
     def look(self) -> None:
@@ -116,20 +118,40 @@ class Teller:
         with self.busy:
             if not self._awake():
                 raise NotAwake
-            assert self.bank is not None
-            counter = Counter(self.bank, directory=DIRECTORY)
+            counter = self._counter()
             if path == "/payee_verification":
                 return counter.verify(body)
-            said = counter.take(path.strip("/"), body, at=_now())
-            self._save()
+            rail = path.strip("/")
+            if rail not in counter.banks:
+                raise NotAwake
+            said = counter.take(rail, body, at=_now())
+            self._keep(counter)
             self.latest_payment = time.monotonic()
             return said.body
+
+    def _counter(self) -> Counter:
+        """Open the counter of instant payments with what it knows already."""
+        assert self.bank is not None
+        if self.counter is None:
+            self.counter = Counter({"sepa_inst": self.bank}, directory=DIRECTORY)
+            if self.instant_state.exists():
+                self.counter.remember(json.loads(self.instant_state.read_text(encoding="utf-8")))
+        if self.us_bank is not None:
+            self.counter.banks["fednow"] = self.us_bank
+        return self.counter
+
+    def _keep(self, counter: Counter) -> None:
+        self._save()
+        if self.us_bank is not None:
+            save_bank(self.us_bank, self.us_state)
+        save_bank(counter, self.instant_state)
 
     def _look(self) -> None:
         if not self._awake():
             return
-        assert self.bank is not None
-        Counter(self.bank).catch_up(at=_now())
+        counter = self._counter()
+        if counter.catch_up(at=_now()):
+            self._keep(counter)
         for path in self.outgoing.files("*.xml"):
             self._take(path)
         if self.us_bank is not None:
@@ -220,7 +242,7 @@ class Teller:
         save_bank(self.bank, self.state)
 
 
-def save_bank(bank: Bank | UsBank, path: Path) -> None:
+def save_bank(bank: Bank | UsBank | Counter, path: Path) -> None:
     """Write the bank's state so that a reader finds the old or the new one, whole."""
     put_whole(path, json.dumps(bank.to_data()).encode())
 
