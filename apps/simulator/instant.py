@@ -153,7 +153,7 @@ class Counter:
         item = self.known.get(original.message_id)
         transfer = _transfer(item) if item else None
         if item is None:
-            status, code = "RJCT", "NOOR"
+            status, code = "RJCT", "AG09"
         elif _moment(item["from"]) > at:
             status, code = "PDNG", ""
         else:
