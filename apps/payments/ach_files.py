@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from apps.accounts import public as accounts
@@ -110,11 +111,12 @@ def number(batch: Batch, account: SettlementAccount, entries: list[Entry], conte
 
     Needs the settlement account's lock; locks its profile. Raises NoAchProfile, TooManyFiles.
     """
-    profile = AchProfile.objects.select_for_update().filter(settlement_account_id=account.pk).first()
+    odfi = account.routing_number[:8]
+    profiles = profiles_at(odfi)
+    profile = next((row for row in profiles if row.settlement_account_id == account.pk), None)
     if profile is None:
         raise NoAchProfile(account=account.bank)
     file = _new_file(batch, account, profile, entries, context)
-    odfi = account.routing_number[:8]
     first = _take(profile, "trace_sequence", len(entries), TRACE_SEQUENCE_MAX)
     AchItem.objects.bulk_create(
         [
@@ -123,23 +125,63 @@ def number(batch: Batch, account: SettlementAccount, entries: list[Entry], conte
         ]
     )
     profile.save()
+    # A trace names a bank and a number, so our accounts at one bank count on together.
+    AchProfile.objects.filter(pk__in=[row.pk for row in profiles]).update(
+        trace_sequence=profile.trace_sequence
+    )
     return file
+
+
+def profiles_at(odfi: str) -> list[AchProfile]:
+    """Lock our places in the ACH at one bank, in the order of their keys. Their trace counters are equal."""
+    accounts_there = SettlementAccount.objects.filter(routing_number__startswith=odfi)
+    rows = AchProfile.objects.select_for_update().filter(
+        settlement_account_id__in=accounts_there.values("pk")
+    )
+    return list(rows.order_by("pk"))
+
+
+def numbers_for_refusal(account: SettlementAccount, count: int, context: Context) -> dict[str, Any]:
+    """Take the numbers of a file that refuses notifications, and say who we are in it.
+
+    Raises NoAchProfile, TooManyFiles.
+    """
+    profiles = profiles_at(account.routing_number[:8])
+    profile = next((row for row in profiles if row.settlement_account_id == account.pk), None)
+    if profile is None:
+        raise NoAchProfile(account=account.bank)
+    modifier = _take_modifier(profile, bank_day(context.at))
+    numbers = {
+        "modifier": modifier,
+        "first_batch_number": _take(profile, "batch_number", 1, BATCH_NUMBER_MAX),
+        "first_trace": _take(profile, "trace_sequence", count, TRACE_SEQUENCE_MAX),
+    }
+    profile.save()
+    AchProfile.objects.filter(pk__in=[row.pk for row in profiles]).update(
+        trace_sequence=profile.trace_sequence
+    )
+    return {**asdict(_ours(account, profile)), **numbers}
+
+
+def _take_modifier(profile: AchProfile, today: date) -> str:
+    if profile.file_date != today:
+        profile.file_date, profile.files_on_date = today, 0
+    if profile.files_on_date >= FILES_PER_DAY_MAX:
+        raise TooManyFiles(date=today.isoformat())
+    profile.files_on_date += 1
+    return MODIFIERS[profile.files_on_date - 1]
+
+
+def _ours(account: SettlementAccount, profile: AchProfile) -> _Profile:
+    named = {name: getattr(profile, name) for name in _Profile.__slots__ if name != "odfi"}
+    return _Profile(odfi=account.routing_number[:8], **named)
 
 
 def _new_file(
     batch: Batch, account: SettlementAccount, profile: AchProfile, entries: list[Entry], context: Context
 ) -> AchFile:
     today = bank_day(batch.created_at)
-    if profile.file_date != today:
-        profile.file_date, profile.files_on_date = today, 0
-    if profile.files_on_date >= FILES_PER_DAY_MAX:
-        raise TooManyFiles(date=today.isoformat())
-    modifier = MODIFIERS[profile.files_on_date]
-    profile.files_on_date += 1
-    ours = _Profile(
-        odfi=account.routing_number[:8],
-        **{name: getattr(profile, name) for name in _Profile.__slots__ if name != "odfi"},
-    )
+    modifier = _take_modifier(profile, today)
     return AchFile.objects.create(
         id=context.new_id(),
         organisation_id=batch.organisation_id,
@@ -150,7 +192,7 @@ def _new_file(
         modifier=modifier,
         first_batch_number=_take(profile, "batch_number", _batches(profile, entries), BATCH_NUMBER_MAX),
         same_day=batch.execution_date == today,
-        profile=asdict(ours),
+        profile=asdict(_ours(account, profile)),
         created_at=context.at,
     )
 

@@ -73,6 +73,36 @@ def us_counterparty(
     return current(found, at=context.at)
 
 
+def corrected(row: Counterparty, values: dict[str, str], context: Context) -> Counterparty:
+    """Return the counterparty with these values corrected, and let the row name it as its successor.
+
+    The row itself, if nothing is different. What was stopped stays stopped, unless it is another account.
+    """
+    name = values.get("name", row.name.reveal())
+    known = {
+        part: values.get(part, getattr(row, part)) for part in ("routing_number", "account_kind", "holder")
+    }
+    number = values.get("account_number", row.account.reveal())
+    same = matching(Counterparty, "account_number_index", number, organisation_id=row.organisation_id)
+    found = _found_or_added(
+        row.organisation_id,
+        name,
+        same & Q(**known),
+        {**known, "account_number": number, "country": row.country},
+        row.town.reveal() if row.town is not None else "",
+        context,
+    )
+    if found.pk == row.pk:
+        return row
+    if (found.routing_number, number) == (row.routing_number, row.account.reveal()):
+        found.stopped_code = row.stopped_code
+    found.replaced_by_id = found.replaced_at = None  # it may have been corrected to another one before
+    found.save()
+    row.replaced_by_id, row.replaced_at = found.pk, context.at
+    row.save()
+    return found
+
+
 def current(row: Counterparty, *, at: datetime) -> Counterparty:
     """Follow the corrections of a counterparty that banks had told us by a moment."""
     seen = {row.pk}

@@ -12,6 +12,8 @@ from typing import Any
 
 from apps.core.actors import Actor
 from apps.core.commands import Command, execute
+from apps.payments.ach_changes import ChangeLine
+from apps.payments.commands.ach_returns import AchReturnLine, ApplyAchReturns, FileFinding
 from apps.payments.commands.recalls import ApplyRecallAnswers, RecallAnswerLine
 from apps.payments.commands.returns import LINES_MAX, ApplyReturns, ReturnLine
 from apps.payments.formats import (
@@ -23,6 +25,9 @@ from apps.payments.formats import (
     read_statements,
     read_status_report,
 )
+from apps.payments.rails import adapter
+from apps.payments.rails.ach import Ach
+from apps.payments.rails.base import Told
 from apps.payments.status_files import as_command
 
 Reader = Callable[[bytes, str, str], Command]
@@ -116,6 +121,41 @@ def _recall_answer(data: bytes, sha256: str, file_name: str) -> ApplyRecallAnswe
     if not lines:  # the word on the whole case
         lines = (RecallAnswerLine(message.case_id[:35], "", message.confirmation),)
     return ApplyRecallAnswers(None, sha256, file_name, "camt.029", message.id, lines)
+
+
+@reads("NACHA")
+def _ach(data: bytes, sha256: str, file_name: str) -> ApplyAchReturns:
+    """Read returns, arguments about them and changes; what is wrong in the file goes along as findings."""
+    rail = adapter("ach")
+    assert isinstance(rail, Ach)
+    reading = rail.read(data)
+    _few(len(reading.events))
+    returns = tuple(
+        AchReturnLine(
+            trace=event.reference[:15],
+            amount=event.amount,
+            code=event.code[:3],
+            kind=event.data["kind"],
+            line=event.data["line"] or 0,
+        )
+        for event in reading.events
+        if event.told is Told.RETURNED and event.amount is not None
+    )
+    changes = tuple(
+        ChangeLine(
+            trace=event.reference[:15],
+            code=event.code[:3],
+            company_id=event.data["company_id"],
+            corrected=event.data["corrected"],
+            line=event.data["line"] or 0,
+        )
+        for event in reading.events
+        if event.told is Told.CHANGED and event.data["kind"] == "change"
+    )
+    found = tuple(
+        FileFinding(item.code, item.line or 0) for item in reading.findings if item.severity == "error"
+    )
+    return ApplyAchReturns(None, sha256, file_name, "NACHA", reading.message_id[:35], returns, changes, found)
 
 
 def _few(count: int) -> None:

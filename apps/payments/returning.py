@@ -27,6 +27,7 @@ from apps.payments.models_debits import Collection, Mandate, Recall, Return
 from apps.payments.rails import ADAPTERS
 from apps.payments.rails.base import Action, Classified
 from apps.payments.routing import SettlementRoute, route_by_id
+from apps.payments.stopping import account_of_entry, stop_account
 
 Pair = tuple[int, int]
 
@@ -221,6 +222,7 @@ def _record(
 
 def _consequences(payment: Payment, row: Return, context: Context, origin: Origin) -> None:
     _tell_mandate(payment, row, context, origin)
+    _stop_account(payment, row, context)
     if row.kind != ReturnKind.REJECT:
         _end_recall(payment, row, context, origin)
 
@@ -237,6 +239,13 @@ def _tell_mandate(payment: Payment, row: Return, context: Context, origin: Origi
         record_no_op(mandate, event, context, why, reason=decision.reason)
     else:
         advance(mandate, decision.transition, context, why)
+
+
+def _stop_account(payment: Payment, row: Return, context: Context) -> None:
+    """In the ACH a code such as R03 closes the account for us, not the one payment alone."""
+    end = account_of_entry(payment.pk, payment.counterparty_id, payment.rail)
+    if end is not None and row.action == Action.STOP:
+        stop_account(end, row.code, context, organisation_id=payment.organisation_id, payment_id=payment.pk)
 
 
 def _end_recall(payment: Payment, row: Return, context: Context, origin: Origin) -> None:

@@ -2,6 +2,7 @@
 
 from apps.payments.commands.accounts import AddSettlementAccount, SetPayoutPolicy
 from apps.payments.commands.ach import ResumeCounterparty, SetAchProfile
+from apps.payments.commands.ach_returns import ApplyAchReturns, CloseReturnDispute
 from apps.payments.commands.approval import ApprovePayment, CancelPayment, DeclinePayment
 from apps.payments.commands.batches import CloseBatch, MarkBatchSent, RecordRebuiltBatch
 from apps.payments.commands.collections import CreateCollection, FinaliseCollection, PrenotifyCollection
@@ -38,6 +39,7 @@ __all__ = [
     "AddSettlementAccount",
     "AmendMandate",
     "AnswerPayeeVerification",
+    "ApplyAchReturns",
     "ApplyInstantStatus",
     "ApplyProviderEvent",
     "ApplyRecallAnswers",
@@ -50,6 +52,7 @@ __all__ = [
     "CancelMandate",
     "CancelPayment",
     "CloseBatch",
+    "CloseReturnDispute",
     "CreateCollection",
     "CreateMandate",
     "CreatePayout",

@@ -12,7 +12,7 @@ from apps.core import tenancy
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.ids import public_id
-from apps.payments.ach_files import NoAchProfile, holder_of
+from apps.payments.ach_files import NoAchProfile, holder_of, profiles_at
 from apps.payments.domain.us_accounts import clean_routing_number
 from apps.payments.formats.nacha.codes import CREDIT
 from apps.payments.formats.nacha.originate import plain
@@ -59,10 +59,14 @@ def set_ach_profile(command: SetAchProfile, context: Context) -> dict[str, Any]:
     if not account.routing_number or account.currency != "USD":
         raise Invalid(field="settlement_account_id", reason="not a US dollar account with a routing number")
     values = _checked(command, account)
+    there = profiles_at(account.routing_number[:8])
+    new = {
+        "id": context.new_id(),
+        "organisation_id": account.organisation_id,
+        "trace_sequence": there[0].trace_sequence if there else 0,
+    }
     row, _ = AchProfile.objects.update_or_create(
-        settlement_account_id=account.pk,
-        defaults=values,
-        create_defaults={**values, "id": context.new_id(), "organisation_id": account.organisation_id},
+        settlement_account_id=account.pk, defaults=values, create_defaults={**values, **new}
     )
     context.note("settlement_account", public_id("sta", account.pk), ach_company=row.company_id)
     return {"settlement_account_id": public_id("sta", account.pk), "company_id": row.company_id}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import groupby
@@ -10,23 +10,28 @@ from zoneinfo import ZoneInfo
 
 from apps.payments.domain.calendars import Calendar, CutOff, next_cut_off
 from apps.payments.domain.us_accounts import ACCOUNT_KINDS, ACCOUNT_NUMBER_MAX
-from apps.payments.formats.errors import Finding
+from apps.payments.formats.errors import Finding, FormatError
 from apps.payments.formats.nacha import (
     AchBatch,
     AchEntry,
     AchFile,
     AchReturn,
+    Batch,
+    NachaFile,
     NachaReading,
     NotificationOfChange,
+    Record,
     build_ach,
     is_routing,
     read_nacha,
+    refuse_change_entry,
     returns_of,
     same_day_marker,
     trace_numbers,
+    write_nacha,
 )
 from apps.payments.formats.nacha.codes import CREDIT, DEBIT, SEC_CODES
-from apps.payments.formats.nacha.originate import AMOUNT_MINOR_MAX, ORIGINATED, plain
+from apps.payments.formats.nacha.originate import AMOUNT_MINOR_MAX, ORIGINATED, file_header, plain
 from apps.payments.rails import ach_codes
 from apps.payments.rails.base import (
     Built,
@@ -203,7 +208,17 @@ class Ach:
             self._batch(outgoing, created, number, key, members)
             for number, (key, members) in enumerate(_grouped(outgoing), start=options["first_batch_number"])
         )
-        file = AchFile(
+        file = self._file(outgoing, created, batches)
+        references = {
+            entry.reference: trace
+            for (_, members), batch in zip(_grouped(outgoing), batches, strict=True)
+            for entry, trace in zip(members, trace_numbers(batch), strict=True)
+        }
+        return Built(build_ach(file), ".ach", references)
+
+    def _file(self, outgoing: Outgoing, created: datetime, batches: tuple[AchBatch, ...]) -> AchFile:
+        options = outgoing.options
+        return AchFile(
             destination_routing=options["destination"],
             destination_name=options["destination_name"],
             origin=options["origin"],
@@ -213,12 +228,6 @@ class Ach:
             modifier=options["modifier"],
             reference=outgoing.message_id[-8:],
         )
-        references = {
-            entry.reference: trace
-            for (_, members), batch in zip(_grouped(outgoing), batches, strict=True)
-            for entry, trace in zip(members, trace_numbers(batch), strict=True)
-        }
-        return Built(build_ach(file), ".ach", references)
 
     def _batch(
         self, outgoing: Outgoing, created: datetime, number: int, key: _Key, members: list[Instruction]
@@ -243,12 +252,51 @@ class Ach:
         return list(self.read(data).events)
 
     def read(self, data: bytes) -> AchReading:
-        """Read a file of returns and changes with what is wrong in it. Raises FormatError."""
+        """Read a file of returns and changes with what is wrong in it.
+
+        Raises FormatError if nothing in it can be applied, and something is wrong.
+        """
         reading = read_nacha(data, lenient=True)
         message_id = _name_of(reading)
         told = returns_of(reading.file, only=reading.is_sound)
         events = tuple(_event(one, message_id) for one in told)
+        if not events and not reading.report.valid:
+            raise FormatError.of(list(reading.findings))
         return AchReading(events, tuple(reading.findings), message_id)
+
+    def refuse_changes(self, data: bytes, refused: Mapping[int, str], outgoing: Outgoing) -> bytes:
+        """Write the file that refuses notifications of change: codes C61 to C69 by the line they were on.
+
+        `outgoing` names us and the numbers that the file gets, as for `build`. Raises FormatError.
+        """
+        options = outgoing.options
+        created = outgoing.created_at.astimezone(ZoneInfo(ZONE))
+        reading = read_nacha(data, lenient=True)
+        found = (entry for batch in reading.file.batches for entry in batch.entries if entry.addenda)
+        told = [(entry, refused.get(entry.addenda[-1].line or 0, "")) for entry in found]
+        entries = tuple(
+            refuse_change_entry(entry, code=code, trace=f"{options['odfi']}{sequence:07d}")
+            for sequence, (entry, code) in enumerate(
+                (one for one in told if one[1]), start=options["first_trace"]
+            )
+        )
+        header = Record(
+            "batch_header",
+            {
+                "service_class": "200",
+                "company_name": options["company_name"],
+                "company_id": options["company_id"],
+                "sec_code": "COR",
+                "entry_description": "REFUSED",
+                "effective_date": f"{outgoing.execution_date:%y%m%d}",
+                "originator_status": "1",
+                "odfi": options["odfi"],
+                "batch_number": f"{options['first_batch_number']:07d}",
+            },
+        )
+        return write_nacha(
+            NachaFile(file_header(self._file(outgoing, created, ())), (Batch(header, entries),))
+        )
 
     def inquire(self, reference: str, original: Outgoing, *, message_id: str, at: datetime) -> bytes | None:
         """Return None: silence means success, there is no question."""

@@ -51,7 +51,7 @@ _FIX, _STOP, _OTHER, _NOTHING = Action.FIX, Action.STOP, Action.OTHER_RAIL, Acti
 RETURNS: dict[str, ReturnCode] = {
     "R01": ReturnCode(_A, "insufficient_funds", Action.RETRY, 2 * _DAY_S),
     "R02": ReturnCode(_A, "account_closed", _STOP),
-    "R03": ReturnCode(_A, "account_unknown", _STOP),
+    "R03": ReturnCode(_A, "account_invalid", _STOP),
     "R04": ReturnCode(_A, "account_invalid", _STOP),
     "R05": ReturnCode(_U, "mandate_missing", _STOP),
     "R06": ReturnCode(_A, "returned_at_our_request", _NOTHING),

@@ -151,7 +151,7 @@ class TestAFile:
 
     def test_numbers_have_no_gaps_and_files_of_a_day_are_told_apart(self, bank, tmp_path):
         one = merchant()
-        files, traces = [], []
+        files, traces, before = [], [], profile_of(bank).trace_sequence
         for _ in range(3):
             first, second = payout(one), payout(one, 1_000, to=payee(holder="company"))
             export(tmp_path, at=EVENING)
@@ -159,7 +159,7 @@ class TestAFile:
             with tenancy.scope(tenancy.PLATFORM):
                 files.append(AchFile.objects.get(message_id=stored(first).batch_message_id))
 
-        assert sorted(traces) == [1, 2, 3, 4, 5, 6]
+        assert [number - before for number in sorted(traces)] == [1, 2, 3, 4, 5, 6]
         assert [file.modifier for file in files] == ["A", "B", "C"]
         assert [file.first_batch_number for file in files] == [1, 3, 5]
 
@@ -179,13 +179,14 @@ class TestAFile:
             AchProfile.objects.filter(settlement_account_id=bank).update(
                 file_date=date(2026, 11, 24), files_on_date=36
             )
+        before = profile_of(bank).trace_sequence
         answer = payout(merchant())
 
         with pytest.raises(TooManyFiles):
             export(tmp_path, at=EVENING)
 
         assert stored(answer).state == "approved"
-        assert profile_of(bank).trace_sequence == 0
+        assert profile_of(bank).trace_sequence == before
 
     def test_never_spans_the_end_of_the_seven_digits(self, bank, tmp_path):
         with tenancy.scope(tenancy.PLATFORM):
@@ -311,10 +312,22 @@ class TestAProfile:
             do(payments.SetAchProfile(None, bank, **values))
 
     def test_changes_without_losing_its_counters(self, bank, tmp_path):
+        before = profile_of(bank).trace_sequence
         payout(merchant())
         export(tmp_path, at=EVENING)
 
         do(payments.SetAchProfile(None, bank, "9999999999", "Other Name", us_bank.OURS))
 
         row = profile_of(bank)
-        assert (row.company_id, row.trace_sequence) == ("9999999999", 1)
+        assert (row.company_id, row.trace_sequence) == ("9999999999", before + 1)
+
+    def test_shares_its_traces_with_our_other_accounts_at_the_bank(self, bank, tmp_path):
+        one = merchant()
+        first = payout(one)
+        export(tmp_path, at=EVENING)
+        us_bank.open_us_bank()
+        second = payout(one)
+        export(tmp_path, at=EVENING)
+
+        traces = [int(item_of(each).trace[8:]) for each in (first, second)]
+        assert traces[1] == traces[0] + 1

@@ -18,6 +18,7 @@ from apps.payments.formats.nacha.returns import (
     change_entry,
     contest_entry,
     dishonour_entry,
+    refuse_change_entry,
     return_entry,
     returns_of,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "encode_nacha",
     "is_routing",
     "read_nacha",
+    "refuse_change_entry",
     "return_entry",
     "returns_of",
     "reversal_of",

@@ -70,7 +70,7 @@ def build_ach(file: AchFile) -> bytes:
     if not is_routing(file.destination_routing):
         raise FormatError("destination", "The destination is no routing number.", None, "file")
     batches = tuple(_batch(batch, f"batch[{at}]") for at, batch in enumerate(file.batches, start=1))
-    return write_nacha(NachaFile(_file_header(file), batches))
+    return write_nacha(NachaFile(file_header(file), batches))
 
 
 def trace_numbers(batch: AchBatch) -> tuple[str, ...]:
@@ -88,7 +88,8 @@ def same_day_marker(at: datetime) -> str:
     return f"SD{at:%H%M}"
 
 
-def _file_header(file: AchFile) -> Record:
+def file_header(file: AchFile) -> Record:
+    """Return the header record of a file."""
     origin = file.origin if len(file.origin) == 10 else f" {file.origin}"
     fields = {
         "priority": "01",

@@ -17,6 +17,7 @@ from apps.payments.formats.nacha.codes import (
     CREDIT,
     DIRECTIONS,
     DISHONOURED,
+    REFUSED_CHANGE_CODES,
     RETURN_CODES,
     classify_return,
 )
@@ -240,3 +241,24 @@ def change_entry(entry: Entry, *, code: str, values: dict[str, str], trace: str)
     answered = _answered(original, trace)
     record = Record(answered.layout, answered.fields | {"amount": "0"})
     return Entry(record, (Record("addenda98", fields),))
+
+
+def refuse_change_entry(change: Entry, *, code: str, trace: str) -> Entry:
+    """Make the refusal of a notification of change (C61 to C69). Raises FormatError (change_code).
+
+    The originating bank becomes the sender: `trace` starts with its eight digits.
+    """
+    if code not in REFUSED_CHANGE_CODES:
+        raise FormatError("change_code", "This is no code of a refused notification.", None, "addenda98")
+    told = change.addenda[-1]
+    fields = {
+        "change_code": code,
+        "original_trace": told["original_trace"],
+        "original_rdfi": told["original_rdfi"],
+        "corrected_data": told["corrected_data"],
+        "refused_code": told["change_code"],
+        "trace_sequence": change.record["trace"][-7:],
+        "trace": trace,
+    }
+    record = Record(change.record.layout, change.record.fields | {"trace": trace})
+    return Entry(record, (Record("addenda98_refused", fields),))
