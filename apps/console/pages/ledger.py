@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from apps.accounts import public as accounts
 from apps.console import books, navigation
 from apps.console.frame import page
+from apps.console.pages import ledger_work
 from apps.console.site import SITE
 from apps.console.tiles import Tile, tile
 from apps.core import clock
@@ -57,6 +58,8 @@ def chart_of_accounts(request: HttpRequest) -> HttpResponse:
         request,
         "console/ledger.html",
         title="Chart of accounts",
+        actions=ledger_work.book_actions(request) if chosen else [],
+        doing_at=f"/console/ledger/of/{public_id('org', chosen.id)}/" if chosen else "",
         tenants=tenants,
         chosen=chosen,
         groups=[group for group in groups if group[1]],
@@ -100,6 +103,7 @@ def account_page(request: HttpRequest, account_id: int) -> HttpResponse:
         request,
         "console/ledger_account.html",
         title=account.name,
+        actions=ledger_work.account_actions(request, account),
         account=account,
         row=_row(account, ledger.balance(account_id)),
         entries=[_entry(one, account) for one in shown],
@@ -198,6 +202,7 @@ def journal_page(request: HttpRequest, seq: int) -> HttpResponse:
         request,
         "console/journal.html",
         title=f"Journal {seq}",
+        actions=ledger_work.journal_actions(request, journal),
         journal=journal,
         names=_names(_touched([journal])),
         facts={name: value for name, value in facts.items() if value},
