@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import tenancy
-from apps.core.errors import Invalid
 from apps.core.http.api import REPLAYED, ApiView
 from apps.core.http.described import IDEMPOTENT, PAGED, answers
 from apps.core.http.idempotency import idempotency_key
@@ -18,6 +17,7 @@ from apps.core.http.pages import page_by_id
 from apps.core.ids import parse_public_id
 from apps.payments import queries
 from apps.payments.api import serializers as shapes
+from apps.payments.api.reading import one_of, read
 from apps.payments.commands import (
     ApprovePayment,
     CancelPayment,
@@ -95,8 +95,8 @@ class Payments(ApiView):
         query = request.query_params
         account = query.get("account_id")
         rows = queries.payments(
-            kinds=_one_of("type", query.get("type"), [kind.value for kind in Kind]),
-            states=_one_of("state", query.get("state"), [state.value for state in State]),
+            kinds=one_of("type", query.get("type"), [kind.value for kind in Kind]),
+            states=one_of("state", query.get("state"), [state.value for state in State]),
             account_id=parse_public_id("acc", account) if account else None,
         )
         return _page(request, rows)
@@ -111,7 +111,7 @@ class Payments(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Order a transfer between two accounts, or a payout to another bank."""
-        order = _read(shapes.OrderSerializer, request)
+        order = read(shapes.OrderSerializer, request)
         common = {
             "account_id": order["account_id"],
             "amount": order["amount"],
@@ -153,7 +153,7 @@ class PayeeVerifications(ApiView):
 
         `not_possible` is no negative: nobody could answer. Name the verification in the payout.
         """
-        asked = _read(shapes.PayeeSerializer, request)
+        asked = read(shapes.PayeeSerializer, request)
         verification_id, replayed = verify_payee(
             self.organisation_id,
             name=asked["name"],
@@ -265,7 +265,7 @@ class DeclineOne(ApiView):
     )
     def post(self, request: Request, payment_id: str) -> Response:
         """Decline an ordered payment, with a reason."""
-        reason = _read(shapes.ReasonSerializer, request)["reason"]
+        reason = read(shapes.ReasonSerializer, request)["reason"]
         command = DeclinePayment(self.organisation_id, parse_public_id("pay", payment_id), reason)
         return self.execute(command, status=200)
 
@@ -284,7 +284,7 @@ class CancelOne(ApiView):
     )
     def post(self, request: Request, payment_id: str) -> Response:
         """Cancel a payment that has not left yet."""
-        reason = _read(shapes.ReasonSerializer, request)["reason"]
+        reason = read(shapes.ReasonSerializer, request)["reason"]
         command = CancelPayment(self.organisation_id, parse_public_id("pay", payment_id), reason)
         return self.execute(command, status=200)
 
@@ -314,7 +314,7 @@ class PaymentRefunds(ApiView):
     )
     def post(self, request: Request, payment_id: str) -> Response:
         """Give back all or part of a settled transfer or pay-in."""
-        order = _read(shapes.RefundOrderSerializer, request)
+        order = read(shapes.RefundOrderSerializer, request)
         return self.execute(
             CreateRefund(
                 self.organisation_id, parse_public_id("pay", payment_id), order["amount"], order["reason"]
@@ -338,21 +338,6 @@ class Refunds(ApiView):
         return _page(request, queries.payments(kinds=[Kind.REFUND.value]))
 
 
-def _read(shape: Any, request: Request) -> dict[str, Any]:
-    serializer = shape(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
-
-
 def _page(request: Request, rows: Any) -> Response:
     items, links = page_by_id(request, rows)
     return Response({"items": [payment_data(row) for row in items], **links})
-
-
-def _one_of(name: str, value: str | None, known: list[str]) -> list[str]:
-    """Read a filter of the query. Raises Invalid for a word that means nothing."""
-    if value is None:
-        return []
-    if value not in known:
-        raise Invalid(field=name, allowed=known)
-    return [value]

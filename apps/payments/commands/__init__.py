@@ -5,7 +5,12 @@ from apps.payments.commands.ach import ResumeCounterparty, SetAchProfile
 from apps.payments.commands.ach_returns import ApplyAchReturns, CloseReturnDispute
 from apps.payments.commands.approval import ApprovePayment, CancelPayment, DeclinePayment
 from apps.payments.commands.batches import CloseBatch, MarkBatchSent, RecordRebuiltBatch
-from apps.payments.commands.collections import CreateCollection, FinaliseCollection, PrenotifyCollection
+from apps.payments.commands.collections import (
+    CancelCollection,
+    CreateCollection,
+    FinaliseCollection,
+    PrenotifyCollection,
+)
 from apps.payments.commands.instant import (
     ApplyInstantStatus,
     NoteNotSent,
@@ -49,6 +54,7 @@ __all__ = [
     "BookBankCharge",
     "BookPayin",
     "BookToSuspense",
+    "CancelCollection",
     "CancelMandate",
     "CancelPayment",
     "CloseBatch",

@@ -15,6 +15,7 @@ from apps.core.money import Money
 from apps.payments import books
 from apps.payments.calendar import calendar
 from apps.payments.collecting import DEAD_STATES, amendment_was_told, options_of
+from apps.payments.commands.approval import CancelPayment
 from apps.payments.commands.checks import check_amount, usable_account
 from apps.payments.commands.mandates import collection_policy
 from apps.payments.commands.payouts import POLICY
@@ -88,6 +89,24 @@ def create_collection(command: CreateCollection, context: Context) -> dict[str, 
         transition = decide_for(payment, Event.APPROVE).transition
         assert transition is not None
         advance(payment, transition, context, Origin("policy"), approved_by=POLICY)
+    return collection_data(payment, collection)
+
+
+@dataclass(frozen=True)
+class CancelCollection(Command):
+    """Take a collection back that has not left yet."""
+
+    payment_id: UUID
+    reason: str = ""
+
+
+@handles(CancelCollection, name="payments.cancel_collection", version=1, permission="payments.write")
+def cancel_collection(command: CancelCollection, context: Context) -> dict[str, Any]:
+    """Cancel it as any payment. Raises NotFound for a payment that is no collection, IllegalTransition."""
+    payment = lock_payment(command.payment_id, organisation_id=command.organisation_id)
+    collection = collection_of(payment)
+    context.run(CancelPayment(command.organisation_id, command.payment_id, command.reason))
+    payment.refresh_from_db()
     return collection_data(payment, collection)
 
 
