@@ -111,7 +111,49 @@ class PaymentUnknown(PaymentChanged):
 @event("payments.payment_in_review", version=1)
 @dataclass(frozen=True)
 class PaymentInReview(PaymentChanged):
-    """What the bank told does not fit the payment; a person decides."""
+    """What was told does not fit the payment; a person decides."""
+
+
+@event("payments.payment_created", version=1)
+@dataclass(frozen=True)
+class PaymentCreated(PaymentChanged):
+    """A card payment was created; nothing is authorised yet."""
+
+
+@event("payments.payment_requires_action", version=1)
+@dataclass(frozen=True)
+class PaymentRequiresAction(PaymentChanged):
+    """The payer must authenticate before the payment can go on."""
+
+
+@event("payments.payment_authorised", version=1)
+@dataclass(frozen=True)
+class PaymentAuthorised(PaymentChanged):
+    """The card's issuer has authorised the amount."""
+
+
+@event("payments.payment_partially_captured", version=1)
+@dataclass(frozen=True)
+class PaymentPartiallyCaptured(PaymentChanged):
+    """A part of the authorised amount was captured."""
+
+
+@event("payments.payment_captured", version=1)
+@dataclass(frozen=True)
+class PaymentCaptured(PaymentChanged):
+    """All that will be captured of the payment is captured."""
+
+
+@event("payments.payment_failed", version=1)
+@dataclass(frozen=True)
+class PaymentFailed(PaymentChanged):
+    """The card was declined, or could not be tried; another may be."""
+
+
+@event("payments.payment_expired", version=1)
+@dataclass(frozen=True)
+class PaymentExpired(PaymentChanged):
+    """The payment was not completed, or not captured, in time."""
 
 
 EVENT_OF_STATE: dict[State, type[PaymentChanged]] = {
@@ -129,4 +171,11 @@ EVENT_OF_STATE: dict[State, type[PaymentChanged]] = {
     State.FINAL: PaymentFinal,
     State.UNKNOWN: PaymentUnknown,
     State.REVIEW: PaymentInReview,
+    State.CREATED: PaymentCreated,
+    State.REQUIRES_ACTION: PaymentRequiresAction,
+    State.AUTHORISED: PaymentAuthorised,
+    State.PARTIALLY_CAPTURED: PaymentPartiallyCaptured,
+    State.CAPTURED: PaymentCaptured,
+    State.FAILED: PaymentFailed,
+    State.EXPIRED: PaymentExpired,
 }

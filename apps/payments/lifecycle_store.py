@@ -18,10 +18,13 @@ from apps.core.commands import Context
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import Event
 from apps.core.ids import public_id
+from apps.payments.domain.cards import AttemptState, DisputeState, OperationState
 from apps.payments.domain.lifecycle import State
 from apps.payments.domain.machine import Decision, Transition
 from apps.payments.events import EVENT_OF_STATE
+from apps.payments.events_cards import OF_ATTEMPT, OF_DISPUTE, OF_OPERATION
 from apps.payments.models import Living, Payment, PaymentEvent
+from apps.payments.models_cards import Attempt, Dispute, Operation
 
 L = TypeVar("L", bound=Living)
 
@@ -279,4 +282,47 @@ def _payment_changed(payment: Payment, before: str) -> Event:
         failure_code=payment.failure_code,
         batch_message_id=payment.batch_message_id,
         parent_id=public_id("pay", payment.parent_id) if payment.parent_id else "",
+    )
+
+
+@tells(Attempt)
+def _attempt_changed(attempt: Attempt, before: str) -> Event:
+    return OF_ATTEMPT[AttemptState(attempt.state)](
+        attempt_id=public_id("att", attempt.pk),
+        payment_id=public_id("pay", attempt.payment_id),
+        number=attempt.number,
+        amount=attempt.amount.decimal_text(),
+        currency=attempt.currency,
+        state=attempt.state,
+        previous_state=before,
+        failure_code=attempt.failure_code,
+    )
+
+
+@tells(Operation)
+def _operation_changed(operation: Operation, before: str) -> Event:
+    return OF_OPERATION[OperationState(operation.state)](
+        operation_id=public_id("opr", operation.pk),
+        payment_id=public_id("pay", operation.payment_id),
+        type=operation.type,
+        amount=operation.amount.decimal_text(),
+        currency=operation.currency,
+        state=operation.state,
+        previous_state=before,
+        failure_code=operation.failure_code,
+    )
+
+
+@tells(Dispute)
+def _dispute_changed(dispute: Dispute, before: str) -> Event:
+    due = dispute.evidence_due_at
+    return OF_DISPUTE[DisputeState(dispute.state)](
+        dispute_id=public_id("dsp", dispute.pk),
+        payment_id=public_id("pay", dispute.payment_id),
+        amount=dispute.amount.decimal_text(),
+        currency=dispute.currency,
+        state=dispute.state,
+        previous_state=before,
+        reason=dispute.reason,
+        evidence_due_at=due.isoformat() if due else "",
     )

@@ -498,7 +498,8 @@ class StatusFile(TenantModel):
         return self.message_id
 
 
-# Tables of direct debits, instant payments and the ACH's answers stand apart; Django finds them from here.
+# Tables of cards, direct debits, instant payments and the ACH's answers stand apart; Django finds them from here.
 import apps.payments.models_ach  # noqa: E402
+import apps.payments.models_cards  # noqa: E402
 import apps.payments.models_debits  # noqa: E402
 import apps.payments.models_instant  # noqa: E402, F401

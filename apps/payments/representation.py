@@ -9,6 +9,7 @@ from apps.core.http.api import money_data
 from apps.core.ids import public_id
 from apps.payments.domain.lifecycle import State
 from apps.payments.models import Payment
+from apps.payments.models_cards import Attempt, Dispute, Operation
 from apps.payments.rails import ADAPTERS, adapter
 
 
@@ -42,6 +43,57 @@ def _advice(payment: Payment) -> str:
     if payment.state != State.REJECTED or payment.rail not in ADAPTERS:
         return ""
     return adapter(payment.rail).classify(payment.failure_code).action.value
+
+
+def attempt_data(attempt: Attempt) -> dict[str, Any]:
+    """Return the JSON of a try to authorise: never its token."""
+    return {
+        "id": public_id("att", attempt.pk),
+        "payment_id": public_id("pay", attempt.payment_id),
+        "number": attempt.number,
+        "state": attempt.state,
+        "amount": money_data(attempt.amount),
+        "processor_reference": attempt.external_id,
+        "failure_code": attempt.failure_code,
+        "processor_code": attempt.code,
+        "created_at": _time(attempt.created_at),
+        "changed_at": _time(attempt.changed_at),
+    }
+
+
+def operation_data(operation: Operation) -> dict[str, Any]:
+    """Return the JSON of a capture, void or refund."""
+    return {
+        "id": public_id("opr", operation.pk),
+        "type": operation.type,
+        "payment_id": public_id("pay", operation.payment_id),
+        "state": operation.state,
+        "amount": money_data(operation.amount),
+        "final": operation.final,
+        "processor_reference": operation.external_id,
+        "failure_code": operation.failure_code,
+        "processor_code": operation.code,
+        "reason": operation.reason,
+        "created_at": _time(operation.created_at),
+        "changed_at": _time(operation.changed_at),
+    }
+
+
+def dispute_data(dispute: Dispute) -> dict[str, Any]:
+    """Return the JSON of a dispute; what was submitted as evidence is not told."""
+    due = dispute.evidence_due_at
+    return {
+        "id": public_id("dsp", dispute.pk),
+        "payment_id": public_id("pay", dispute.payment_id),
+        "state": dispute.state,
+        "amount": money_data(dispute.amount),
+        "reason": dispute.reason,
+        "processor_reference": dispute.external_id,
+        "evidence_due_at": _time(due) if due else None,
+        "answer_delivered": dispute.ask_at is None,
+        "created_at": _time(dispute.created_at),
+        "changed_at": _time(dispute.changed_at),
+    }
 
 
 def _optional(prefix: str, key: Any) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,12 +31,13 @@ class Reply:
     """What a call brought.
 
     `reached` False: certainly nothing of the message left. Otherwise it may have arrived, whatever
-    came back. `error` is empty only for a whole answer with status 200.
+    came back. `error` is empty only for a whole answer; of `post`, one with status 200.
     """
 
     reached: bool
     body: bytes = b""
     error: str = ""
+    status: int = 0
 
 
 def url_of(name: str) -> str:
@@ -74,11 +76,19 @@ def post(url: str, body: bytes, *, content_type: str, total_s: float) -> Reply:
 
     Never inside a transaction: it may take as long as `total_s`.
     """
+    reply = exchange("POST", url, body, headers={"Content-Type": content_type}, total_s=total_s)
+    if reply.error or reply.status == 200:
+        return reply
+    return Reply(reached=True, error=f"http_{reply.status}", status=reply.status)
+
+
+def exchange(method: str, url: str, body: bytes, *, headers: Mapping[str, str], total_s: float) -> Reply:
+    """Send one request and return a whole answer, whatever its status. Otherwise as `post`."""
     check_url(url)
-    return asyncio.run(_post(url, body, content_type, total_s))
+    return asyncio.run(_exchange(method, url, body, headers, total_s))
 
 
-async def _post(url: str, body: bytes, content_type: str, total_s: float) -> Reply:
+async def _exchange(method: str, url: str, body: bytes, headers: Mapping[str, str], total_s: float) -> Reply:
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=_tls()),
         trust_env=False,
@@ -87,10 +97,10 @@ async def _post(url: str, body: bytes, content_type: str, total_s: float) -> Rep
         timeout=aiohttp.ClientTimeout(total=total_s, sock_connect=min(CONNECT_S, total_s)),
         max_line_size=HEADER_BYTES_MAX,
         max_field_size=HEADER_BYTES_MAX,
-        headers={"User-Agent": "Bezant/1", "Accept-Encoding": "identity", "Content-Type": content_type},
+        headers={"User-Agent": "Bezant/1", "Accept-Encoding": "identity", **headers},
     ) as session:
         try:
-            async with session.post(url, data=body, allow_redirects=False) as response:
+            async with session.request(method, url, data=body or None, allow_redirects=False) as response:
                 return await _read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             # The connection, TLS included, comes before the first byte of the message.
@@ -100,14 +110,12 @@ async def _post(url: str, body: bytes, content_type: str, total_s: float) -> Rep
 
 
 async def _read(response: aiohttp.ClientResponse) -> Reply:
-    if response.status != 200:
-        return Reply(reached=True, error=f"http_{response.status}")
     content = b""
     async for chunk in response.content.iter_chunked(64 * 1024):
         content += chunk
         if len(content) > BYTES_MAX:
             return Reply(reached=True, error="answer_too_large")
-    return Reply(reached=True, body=content)
+    return Reply(reached=True, body=content, status=response.status)
 
 
 def _tls() -> Any:

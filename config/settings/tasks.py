@@ -48,3 +48,10 @@ INSTANT_SENDERS = env.number("INSTANT_SENDERS", 8)
 SEPA_INST_AMOUNT_MAX_MINOR = env.number("SEPA_INST_AMOUNT_MAX_MINOR", 99_999_999_999)
 FEDNOW_AMOUNT_MAX_MINOR = env.number("FEDNOW_AMOUNT_MAX_MINOR", 50_000_000)
 """What one payment may move on the rail, by the scheme's limit or our bank's, in cents."""
+
+CARD_PROCESSOR_KEY = env.text("CARD_PROCESSOR_KEY", "sandbox" if ENVIRONMENT == "sandbox" else "")
+"""The key of the card processor's API. It is never stored in the database."""
+CARD_PROCESSOR_TIMEOUT_S = env.number("CARD_PROCESSOR_TIMEOUT_S", 20)
+"""How long an answer may take before the outcome counts as unknown and is asked about."""
+CARDS_EVERY_S = env.number("CARDS_EVERY_S", 5)
+"""How often card requests that were left unsent or unanswered are looked for, in seconds."""

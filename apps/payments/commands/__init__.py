@@ -5,6 +5,17 @@ from apps.payments.commands.ach import ResumeCounterparty, SetAchProfile
 from apps.payments.commands.ach_returns import ApplyAchReturns, CloseReturnDispute
 from apps.payments.commands.approval import ApprovePayment, CancelPayment, DeclinePayment
 from apps.payments.commands.batches import CloseBatch, MarkBatchSent, RecordRebuiltBatch
+from apps.payments.commands.card_disputes import AcceptDispute, ContestDispute
+from apps.payments.commands.card_orders import (
+    CaptureCardPayment,
+    CreateCardPayment,
+    ExpireIntents,
+    ResolveCardReview,
+    RetryCardPayment,
+)
+from apps.payments.commands.card_settlement import BookCardPayout, ReleaseReserves, SettleCards, SettledCard
+from apps.payments.commands.card_setup import AddCardProcessor, SetFeeRule
+from apps.payments.commands.card_words import ApplyCardOutcome, ApplyDisputeAnswer, MarkCardSent
 from apps.payments.commands.collections import (
     CancelCollection,
     CreateCollection,
@@ -41,10 +52,14 @@ from apps.payments.commands.status import ApplyStatusReport, StatusLine
 from apps.payments.commands.transfers import CreateTransfer
 
 __all__ = [
+    "AcceptDispute",
+    "AddCardProcessor",
     "AddSettlementAccount",
     "AmendMandate",
     "AnswerPayeeVerification",
     "ApplyAchReturns",
+    "ApplyCardOutcome",
+    "ApplyDisputeAnswer",
     "ApplyInstantStatus",
     "ApplyProviderEvent",
     "ApplyRecallAnswers",
@@ -52,22 +67,28 @@ __all__ = [
     "ApplyStatusReport",
     "ApprovePayment",
     "BookBankCharge",
+    "BookCardPayout",
     "BookPayin",
     "BookToSuspense",
     "CancelCollection",
     "CancelMandate",
     "CancelPayment",
+    "CaptureCardPayment",
     "CloseBatch",
     "CloseReturnDispute",
+    "ContestDispute",
+    "CreateCardPayment",
     "CreateCollection",
     "CreateMandate",
     "CreatePayout",
     "CreateRefund",
     "CreateTransfer",
     "DeclinePayment",
+    "ExpireIntents",
     "ExpireMandate",
     "FinaliseCollection",
     "MarkBatchSent",
+    "MarkCardSent",
     "MarkRecallSent",
     "NoteCall",
     "NoteNotSent",
@@ -76,17 +97,23 @@ __all__ = [
     "PrenotifyCollection",
     "RecallPayment",
     "RecordRebuiltBatch",
+    "ReleaseReserves",
     "RequestPayeeVerification",
+    "ResolveCardReview",
     "ResolveReview",
     "ResumeCounterparty",
     "ResumeMandate",
+    "RetryCardPayment",
     "ReturnLine",
     "ReturnPayment",
     "SendInstant",
     "SetAchProfile",
     "SetCollectionPolicy",
+    "SetFeeRule",
     "SetPayoutPolicy",
+    "SettleCards",
     "SettlePayment",
+    "SettledCard",
     "SignMandate",
     "StatusLine",
     "SuspendMandate",

@@ -9,7 +9,8 @@ from uuid import UUID
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Denied
 from apps.payments import books
-from apps.payments.domain.lifecycle import Event, Step
+from apps.payments.commands.card_orders import cancel_card
+from apps.payments.domain.lifecycle import Event, Kind, Step
 from apps.payments.domain.references import clean_text
 from apps.payments.lifecycle_store import Origin, advance, decide_for, lock_payment
 from apps.payments.models import Payment
@@ -68,11 +69,12 @@ def decline_payment(command: DeclinePayment, context: Context) -> dict[str, Any]
 
 @handles(CancelPayment, name="payments.cancel_payment", version=1, permission="payments.write")
 def cancel_payment(command: CancelPayment, context: Context) -> dict[str, Any]:
-    """Cancel and give the money free, where some was held."""
+    """Cancel and give free what was held; a card payment that is authorised is voided at the processor."""
     payment = lock_payment(command.payment_id, organisation_id=command.organisation_id)
-    return _stop(
-        payment, Event.CANCEL, clean_text(command.reason, field="reason", length_max=REASON_MAX), context
-    )
+    reason = clean_text(command.reason, field="reason", length_max=REASON_MAX)
+    if payment.kind == Kind.CARD:
+        return cancel_card(payment, reason, context)
+    return _stop(payment, Event.CANCEL, reason, context)
 
 
 def _stop(payment: Payment, event: Event, reason: str, context: Context) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from apps.core.errors import Invalid, NotFound, Refusal
 from apps.core.ids import parse_public_id
 from apps.core.money import Money
 from apps.payments import books
+from apps.payments.commands.card_words import apply_provider_word
 from apps.payments.commands.checks import check_amount, usable_account
 from apps.payments.counterparties import counterparty
 from apps.payments.domain.lifecycle import Event, Kind
 from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
 from apps.payments.lifecycle_store import Origin, begin, lock_payment, record_no_op
 from apps.payments.models import Payment, Rail
+from apps.payments.rails.card import EVENT_PREFIX, read_event
 from apps.payments.representation import payment_data
 from apps.payments.routing import route_by_id, route_for
 
@@ -84,7 +86,7 @@ class ApplyProviderEvent(Command):
     """A payment provider told us something by webhook; its signature has been verified.
 
     `payload` of `payin.succeeded`: id, account_id (`acc_…`), amount {amount, currency}, and optionally
-    debtor {name, iban} and reference.
+    debtor {name, iban} and reference. Events of cards (`card.…`) carry the processor's object, see `rails.card`.
     """
 
     provider: str
@@ -102,6 +104,8 @@ def apply_provider_event(command: ApplyProviderEvent, context: Context) -> dict[
     be right, and what the account or the books refuse: such an event never reaches the books.
     """
     assert command.organisation_id is not None
+    if command.event_type.startswith(EVENT_PREFIX):
+        return _of_a_card(command, context)
     if command.event_type in NO_MONEY_MOVED:
         return _result("ignored", "no money moved")
     if command.event_type != PAYIN_SUCCEEDED:
@@ -119,6 +123,14 @@ def apply_provider_event(command: ApplyProviderEvent, context: Context) -> dict[
     except NotFound:
         return _result("waiting", "unknown account")
     return _result("applied", "", _receive(command, told, context))
+
+
+def _of_a_card(command: ApplyProviderEvent, context: Context) -> dict[str, Any]:
+    assert command.organisation_id is not None
+    word = read_event(command.event_type, command.payload)
+    origin = Origin("webhook", command.event_id)
+    applied = apply_provider_word(command.organisation_id, command.provider, word, context, origin)
+    return {"result": applied.result, "reason": applied.reason, "object_id": applied.object_id}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from apps.core.errors import Conflict
 from apps.core.ids import public_id
 from apps.core.money import CurrencyMismatch, Money
 from apps.payments import books
+from apps.payments.commands.card_orders import refund_card
 from apps.payments.commands.checks import check_amount, usable_account
 from apps.payments.commands.payouts import order
 from apps.payments.domain.lifecycle import Event, Kind, State
@@ -28,7 +29,7 @@ class NotRefundable(Conflict):
 
 @dataclass(frozen=True)
 class CreateRefund(Command):
-    """Give back all or part of a settled transfer or pay-in."""
+    """Give back all or part of a settled transfer or pay-in, or of what was captured from a card."""
 
     payment_id: UUID
     amount: Money
@@ -44,6 +45,8 @@ def create_refund(command: CreateRefund, context: Context) -> dict[str, Any]:
     assert command.organisation_id is not None
     check_amount(command.amount)
     paid = lock_payment(command.payment_id, organisation_id=command.organisation_id)
+    if paid.kind == Kind.CARD:
+        return refund_card(paid, command.amount, command.reason, context)
     if paid.state != State.SETTLED or paid.kind not in (Kind.TRANSFER, Kind.PAYIN):
         raise NotRefundable(id=public_id("pay", paid.pk), state=paid.state, type=paid.kind)
     if command.amount.currency != paid.currency:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     PAYIN = "payin"  # from outside to an account that we hold
     REFUND = "refund"  # back to who paid
     COLLECTION = "collection"  # pulled from an account at another bank, under a mandate
+    CARD = "card"  # a card's, through a processor: what is owed, while attempts and operations move it
 
 
 class State(StrEnum):
@@ -63,6 +64,20 @@ class Event(StrEnum):
     DOUBT = "doubt"  # what was told does not fit what was sent
     CONFIRM = "confirm"  # a person found that the money left
     DENY = "deny"  # a person found that it did not
+    AUTHORISE = "authorise"
+    REQUIRE_ACTION = "require_action"
+    CAPTURE_PART = "capture_part"
+    CAPTURE = "capture"
+    VOID = "void"
+    FAIL = "fail"
+    EXPIRE = "expire"
+    REVIEW = "review"
+    RESUME_CREATED = "resume_created"
+    RESUME_AUTHORISED = "resume_authorised"
+    RESUME_PARTLY_CAPTURED = "resume_partly_captured"
+    RESUME_CAPTURED = "resume_captured"
+    RESUME_SETTLED = "resume_settled"
+    ABANDON = "abandon"
 
 
 class Step(StrEnum):
@@ -158,6 +173,57 @@ TOLD = frozenset(
     }
 )
 """Events told by banks, providers and clocks: late and repeated ones are normal and never an error."""
+# A card's intent posts nothing itself: its operations do (`domain.cards`).
+_CARD: tuple[_Row, ...] = (
+    (None, Event.ORDER, State.CREATED, Step.NOTHING),
+    (State.CREATED, Event.REQUIRE_ACTION, State.REQUIRES_ACTION, Step.NOTHING),
+    (State.CREATED, Event.AUTHORISE, State.AUTHORISED, Step.NOTHING),
+    (State.CREATED, Event.FAIL, State.FAILED, Step.NOTHING),
+    (State.CREATED, Event.CANCEL, State.CANCELLED, Step.NOTHING),
+    (State.CREATED, Event.EXPIRE, State.EXPIRED, Step.NOTHING),
+    (State.CREATED, Event.REVIEW, State.REVIEW, Step.NOTHING),
+    (State.REQUIRES_ACTION, Event.AUTHORISE, State.AUTHORISED, Step.NOTHING),
+    (State.REQUIRES_ACTION, Event.FAIL, State.FAILED, Step.NOTHING),
+    (State.REQUIRES_ACTION, Event.CANCEL, State.CANCELLED, Step.NOTHING),
+    (State.REQUIRES_ACTION, Event.EXPIRE, State.EXPIRED, Step.NOTHING),
+    (State.REQUIRES_ACTION, Event.REVIEW, State.REVIEW, Step.NOTHING),
+    (State.FAILED, Event.RETRY, State.CREATED, Step.NOTHING),
+    (State.AUTHORISED, Event.CAPTURE_PART, State.PARTIALLY_CAPTURED, Step.NOTHING),
+    (State.AUTHORISED, Event.CAPTURE, State.CAPTURED, Step.NOTHING),
+    (State.AUTHORISED, Event.VOID, State.CANCELLED, Step.NOTHING),
+    (State.AUTHORISED, Event.EXPIRE, State.EXPIRED, Step.NOTHING),
+    (State.AUTHORISED, Event.REVIEW, State.REVIEW, Step.NOTHING),
+    (State.PARTIALLY_CAPTURED, Event.CAPTURE_PART, State.PARTIALLY_CAPTURED, Step.NOTHING),
+    (State.PARTIALLY_CAPTURED, Event.CAPTURE, State.CAPTURED, Step.NOTHING),
+    # What was not captured is given up; what was captured stands.
+    (State.PARTIALLY_CAPTURED, Event.VOID, State.CAPTURED, Step.NOTHING),
+    (State.PARTIALLY_CAPTURED, Event.EXPIRE, State.CAPTURED, Step.NOTHING),
+    (State.PARTIALLY_CAPTURED, Event.REVIEW, State.REVIEW, Step.NOTHING),
+    (State.CAPTURED, Event.SETTLE, State.SETTLED, Step.NOTHING),
+    (State.CAPTURED, Event.REVIEW, State.REVIEW, Step.NOTHING),
+    (State.SETTLED, Event.REVIEW, State.REVIEW, Step.NOTHING),
+    # Only a person leads out of a review, back to what attempts and operations say.
+    (State.REVIEW, Event.RESUME_CREATED, State.CREATED, Step.NOTHING),
+    (State.REVIEW, Event.RESUME_AUTHORISED, State.AUTHORISED, Step.NOTHING),
+    (State.REVIEW, Event.RESUME_PARTLY_CAPTURED, State.PARTIALLY_CAPTURED, Step.NOTHING),
+    (State.REVIEW, Event.RESUME_CAPTURED, State.CAPTURED, Step.NOTHING),
+    (State.REVIEW, Event.RESUME_SETTLED, State.SETTLED, Step.NOTHING),
+    (State.REVIEW, Event.ABANDON, State.CANCELLED, Step.NOTHING),
+)
+
+TOLD_OF_CARDS = frozenset(
+    {
+        Event.AUTHORISE,
+        Event.REQUIRE_ACTION,
+        Event.CAPTURE_PART,
+        Event.CAPTURE,
+        Event.VOID,
+        Event.FAIL,
+        Event.REVIEW,
+        Event.SETTLE,
+    }
+)
+"""What a processor's words about attempts and operations mean for the intent; as late as they like."""
 
 
 def _machine(*rows: _Row) -> Machine:
@@ -178,4 +244,5 @@ MACHINES: dict[Kind, Machine] = {
         (State.SETTLED, Event.RETURN, State.RETURNED, Step.TAKE_BACK),
     ),
     Kind.COLLECTION: _machine(*_COLLECTION),
+    Kind.CARD: Machine(_CARD, told=TOLD_OF_CARDS, nothing=Step.NOTHING),
 }

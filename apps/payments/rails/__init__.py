@@ -2,6 +2,7 @@
 
 from apps.payments.rails.ach import Ach
 from apps.payments.rails.base import Rail
+from apps.payments.rails.card import Card
 from apps.payments.rails.fednow import FedNow
 from apps.payments.rails.instant import InstantRail
 from apps.payments.rails.sepa_ct import SepaCreditTransfer
@@ -14,6 +15,7 @@ _RAILS: tuple[Rail, ...] = (
     SepaDirectDebit(),
     Ach(),
     FedNow(),
+    Card(),
 )
 ADAPTERS: dict[str, Rail] = {adapter.name: adapter for adapter in _RAILS}
 

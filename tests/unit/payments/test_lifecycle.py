@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.payments.domain.lifecycle import MACHINES, TOLD, Event, Kind, State
+from apps.payments.domain.lifecycle import MACHINES, Event, Kind, State
 from apps.payments.domain.machine import IllegalTransition
 
 KINDS = list(Kind)
@@ -23,7 +23,8 @@ class TestTables:
 
         assert reached >= {row.source for row in MACHINES[kind].rows}
 
-    @pytest.mark.parametrize("kind", KINDS)
+    # A card may be captured in parts, too.
+    @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not Kind.CARD])
     def test_have_no_circle_but_by_a_person_or_a_counted_retry(self, kind):
         ends = {Event.CONFIRM, Event.RETRY}
 
@@ -50,7 +51,7 @@ class TestDecide:
 
         if rows:
             assert machine.decide(state, event).transition == rows[0]
-        elif event in TOLD and state is not None:
+        elif event in machine.told and state is not None:
             assert machine.decide(state, event).reason in ("late", "repeated")
         else:
             with pytest.raises(IllegalTransition):
