@@ -11,10 +11,8 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from apps.core.commands import Context
-from apps.payments.domain.lifecycle import Event, Kind
+from apps.payments.domain.lifecycle import Kind
 from apps.payments.domain.mandates import DEAD, MandateState, Scheme, lapses_on
-from apps.payments.lifecycle_store import Origin, advance, decide_for
 from apps.payments.models import Batch, Payment
 from apps.payments.models_debits import Collection, CollectionPolicy, Mandate
 
@@ -22,33 +20,16 @@ DEFAULT_RESERVE_DAYS = {Scheme.CORE.value: 56, Scheme.B2B.value: 5}
 """Core: the eight weeks of the refund without a reason. B2B: three TARGET days for a return, and a weekend."""
 
 DEAD_STATES = tuple(state.value for state in DEAD)
-_STOPPED = (MandateState.CANCELLED, MandateState.EXPIRED)
 
 
 def only_due(payments: QuerySet[Payment], *, today: date) -> QuerySet[Payment]:
-    """Leave out collections that it is too early for, that nobody was told of, or whose mandate is suspended."""
+    """Leave out collections that it is too early for, that nobody was told of, or whose mandate does not stand."""
     mandate_state = Mandate.objects.filter(pk=OuterRef("mandate_id")).values("state")
     due = Collection.objects.filter(submit_on__lte=today, prenotified_at__isnull=False).annotate(
         mandate_state=Subquery(mandate_state)
     )
-    ready = due.exclude(mandate_state=MandateState.SUSPENDED).values("pk")
+    ready = due.filter(mandate_state=MandateState.ACTIVE.value).values("pk")
     return payments.filter(~Q(kind=Kind.COLLECTION.value, rail="sepa_dd") | Q(pk__in=ready))
-
-
-def stop_unmandated(payments: list[Payment], context: Context) -> list[Payment]:
-    """Cancel locked collections whose mandate ended since they were ordered; return all others."""
-    mandate_of = _mandate_of(payments)
-    states = dict(Mandate.objects.filter(pk__in=set(mandate_of.values())).values_list("pk", "state"))
-    going = []
-    for payment in payments:
-        state = states.get(mandate_of.get(payment.pk, payment.pk))
-        if state not in _STOPPED:
-            going.append(payment)
-            continue
-        transition = decide_for(payment, Event.CANCEL).transition
-        assert transition is not None, "what waits for a batch can be cancelled"
-        advance(payment, transition, context, Origin("job", reason=f"mandate {state}"))
-    return going
 
 
 def assign_groups(payments: list[Payment], batch: Batch) -> None:
@@ -118,11 +99,6 @@ def _note_use(rows: list[Collection]) -> None:
         mandate.last_used_on = max(latest[mandate.pk], mandate.last_used_on or latest[mandate.pk])
         mandate.lapses_on = lapses_on(mandate.signed_on, mandate.last_used_on)
     Mandate.objects.bulk_update(mandates, ["last_used_on", "lapses_on"], batch_size=1_000)
-
-
-def _mandate_of(payments: Iterable[Payment]) -> dict[UUID, UUID]:
-    keys = [payment.pk for payment in payments if payment.kind == Kind.COLLECTION]
-    return dict(Collection.objects.filter(pk__in=keys).values_list("pk", "mandate_id"))
 
 
 def amendment_was_told(mandate: Mandate) -> bool:

@@ -12,7 +12,7 @@ from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.commands import Command, execute
 from apps.core.errors import Refusal
-from apps.payments.commands.collections import FinaliseCollection, PrenotifyCollection
+from apps.payments.commands.collections import CancelCollection, FinaliseCollection, PrenotifyCollection
 from apps.payments.commands.mandates import ExpireMandate
 from apps.payments.models import Payment
 from apps.payments.models_debits import Collection, Mandate
@@ -32,6 +32,18 @@ def prenotify_due(*, actor: Actor, at: datetime) -> int:
         )
         due = _keys(rows)
     return sum(_do(PrenotifyCollection(owner, key), actor, at) for owner, key in due)
+
+
+def cancel_unmandated(*, actor: Actor, at: datetime) -> int:
+    """Cancel every collection that waits under a mandate that has ended. Returns how many."""
+    with tenancy.scope(tenancy.PLATFORM):
+        ended = Mandate.objects.filter(state__in=["cancelled", "expired"])
+        waiting = Payment.objects.filter(state__in=["ordered", "approved"], kind="collection")
+        rows = Collection.objects.filter(
+            group_reference="", mandate_id__in=ended.values("pk"), pk__in=waiting.values("pk")
+        )
+        due = _keys(rows)
+    return sum(_do(CancelCollection(owner, key, "its mandate ended"), actor, at) for owner, key in due)
 
 
 def finalise_due(*, actor: Actor, at: datetime) -> int:

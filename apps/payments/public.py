@@ -62,7 +62,7 @@ from apps.payments.commands.payins import PAYIN_SUCCEEDED, Debtor
 from apps.payments.commands.payouts import Creditor
 from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.domain.payee import compare as compare_payee
-from apps.payments.due import expire_unused_mandates, finalise_due, prenotify_due
+from apps.payments.due import cancel_unmandated, expire_unused_mandates, finalise_due, prenotify_due
 from apps.payments.exports import export_batches
 from apps.payments.models import Batch, Counterparty, Payment, PaymentEvent, SettlementAccount, StatusFile
 from apps.payments.models_cards import Attempt, Dispute, Operation
@@ -163,6 +163,7 @@ __all__ = [
     "StatusLine",
     "SuspendMandate",
     "batches",
+    "cancel_unmandated",
     "compare_payee",
     "count_by_state",
     "counterparty_of",

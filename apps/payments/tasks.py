@@ -19,7 +19,7 @@ from apps.core.errors import Refusal
 from apps.core.folders import Incoming
 from apps.payments import instant
 from apps.payments.calendar import execution_day
-from apps.payments.due import expire_unused_mandates, finalise_due, prenotify_due
+from apps.payments.due import cancel_unmandated, expire_unused_mandates, finalise_due, prenotify_due
 from apps.payments.exports import export_batches, is_due
 from apps.payments.formats import FormatError
 from apps.payments.rails import rails_with_files
@@ -75,10 +75,11 @@ def import_status_reports(**_: Any) -> None:
 
 @shared_task(name="payments.tell_of_collections", queue="payments")
 def tell_of_collections(**_: Any) -> None:
-    """Tell of collections whose debtors have to know now."""
-    told = prenotify_due(actor=system_actor("tell_of_collections"), at=clock.database_now())
-    if told:
-        _log.info("collections prenotified", collections=told)
+    """Tell of collections whose debtors have to know now, and cancel those whose mandate has ended."""
+    at, actor = clock.database_now(), system_actor("tell_of_collections")
+    cancelled, told = cancel_unmandated(actor=actor, at=at), prenotify_due(actor=actor, at=at)
+    if cancelled or told:
+        _log.info("collections prenotified", collections=told, cancelled=cancelled)
 
 
 @shared_task(name="payments.finalise_collections", queue="payments")

@@ -14,7 +14,7 @@ from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict, NotFound
 from apps.core.ids import public_id
 from apps.payments import ach_files, books
-from apps.payments.collecting import assign_groups, only_due, stop_unmandated
+from apps.payments.collecting import assign_groups, only_due
 from apps.payments.domain.lifecycle import Event, State, Step
 from apps.payments.lifecycle_store import Origin, advance_many, decide_for
 from apps.payments.models import Batch, Counterparty, Payment, Rail, SettlementAccount
@@ -68,7 +68,6 @@ def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
     ends: dict[UUID, Counterparty] = {}
     if command.rail == Rail.ACH:
         payments, ends = ach_files.payable(payments, at=context.at)
-    payments = stop_unmandated(payments, context)
     if not payments:
         raise NothingToSend(rail=command.rail)
     batch = _new_batch(command, account, payments, context)

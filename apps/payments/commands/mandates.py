@@ -258,7 +258,7 @@ def resume_mandate(command: ResumeMandate, context: Context) -> dict[str, Any]:
 
 @handles(CancelMandate, name="payments.cancel_mandate", version=1, permission="payments.write")
 def cancel_mandate(command: CancelMandate, context: Context) -> dict[str, Any]:
-    """Cancel it; the run that would collect under it cancels what waits."""
+    """Cancel it. What waits under it is never put into a file, and cancelled by the next look (`due`)."""
     row = lock(Mandate, command.mandate_id, organisation_id=command.organisation_id)
     return _move(row, MandateEvent.CANCEL, command.reason, context)
 
