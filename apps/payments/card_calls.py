@@ -87,6 +87,12 @@ def due_references(at: datetime, *, limit: int = DUE_MAX) -> list[tuple[UUID, st
     return [(organisation_id, reference) for _, organisation_id, reference in sorted(rows)[:limit]]
 
 
+def is_being_answered(references: Iterable[str]) -> bool:
+    """Tell whether one of the requests is on its way at this moment. Needs an open scope."""
+    rows = [object_of_reference(reference) for reference in references]
+    return any(row is not None and row.state == AttemptState.SENT and row.ask_at is not None for row in rows)
+
+
 def _drive_one(reference: str, organisation_id: UUID, at: datetime | None) -> list[str] | None:
     """Make the one call that a reference needs now; None when it needs none, or another one makes it."""
     if reference.startswith("dsp_"):

@@ -7,7 +7,8 @@ from typing import Any
 
 from apps.core.http.api import money_data
 from apps.core.ids import public_id
-from apps.payments.domain.lifecycle import State
+from apps.payments.domain import cards
+from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.models import Payment
 from apps.payments.models_cards import Attempt, Dispute, Operation
 from apps.payments.rails import ADAPTERS, adapter
@@ -38,9 +39,39 @@ def payment_data(payment: Payment) -> dict[str, Any]:
     }
 
 
+def card_data(payment: Payment) -> dict[str, Any]:
+    """Return the JSON of a card payment with its totals and tries. Needs the scope of its organisation."""
+    from apps.payments import card_store
+
+    details, done = card_store.details_of(payment), card_store.done_of(payment)
+    attempts = list(Attempt.objects.filter(payment_id=payment.pk).order_by("number"))
+    url = attempts[-1].action_url if payment.state == State.REQUIRES_ACTION else ""
+    totals = {
+        "captured": cards.captured(done, payment.currency),
+        "refunded": cards.refunded(done, payment.currency),
+        "refundable": cards.refundable(done, payment.currency),
+        "disputed": cards.disputed(done, payment.currency),
+    }
+    return {
+        **payment_data(payment),
+        "card": {
+            "capture": details.capture,
+            **{name: money_data(amount) for name, amount in totals.items()},
+            "action_url": url,
+            "expires_at": _time(details.expires_at),
+            "attempts": [attempt_data(attempt) for attempt in attempts],
+        },
+    }
+
+
+def payment_or_card_data(payment: Payment) -> dict[str, Any]:
+    """Return the JSON of a payment shown alone: with its totals and tries, if it is a card's."""
+    return card_data(payment) if payment.kind == Kind.CARD else payment_data(payment)
+
+
 def _advice(payment: Payment) -> str:
     """Say what can be done about a rejection; nothing where the rail does not tell."""
-    if payment.state != State.REJECTED or payment.rail not in ADAPTERS:
+    if payment.state not in (State.REJECTED, State.FAILED) or payment.rail not in ADAPTERS:
         return ""
     return adapter(payment.rail).classify(payment.failure_code).action.value
 

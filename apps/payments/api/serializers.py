@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.http.api import MoneySerializer, PublicIdField
+from apps.payments.domain.cards import AttemptState, Capture
 from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.domain.payee import Result
 from apps.payments.domain.references import NAME_MAX, REMITTANCE_MAX
@@ -48,11 +49,26 @@ class CreditorSerializer(serializers.Serializer[Any]):
         return attrs
 
 
+_NEEDED = {
+    Kind.TRANSFER: "destination_account_id",
+    Kind.PAYOUT: "creditor",
+    Kind.CARD: "card_token",
+}
+_OF_ONE_TYPE = {
+    "destination_account_id": Kind.TRANSFER,
+    **dict.fromkeys(("creditor", "speed", "rail", "verification_id"), Kind.PAYOUT),
+    **dict.fromkeys(("card_token", "capture", "return_url"), Kind.CARD),
+}
+"""What a payment of one type has and those of the others have not."""
+
+
 class OrderSerializer(serializers.Serializer[Any]):
     """What every order of a payment says."""
 
-    type = serializers.ChoiceField(choices=[Kind.TRANSFER.value, Kind.PAYOUT.value])
-    account_id = PublicIdField("acc", help_text="The account the money leaves, `acc_…`.")
+    type = serializers.ChoiceField(choices=[Kind.TRANSFER.value, Kind.PAYOUT.value, Kind.CARD.value])
+    account_id = PublicIdField(
+        "acc", help_text="The account the money leaves, `acc_…`; for a card: the one that it comes to."
+    )
     amount = MoneySerializer()
     destination_account_id = PublicIdField(
         "acc", required=False, help_text="For a transfer: the account the money goes to."
@@ -88,21 +104,30 @@ class OrderSerializer(serializers.Serializer[Any]):
         "vop", required=False, help_text="For a payout: the verification of the payee that you confirm."
     )
 
+    card_token = serializers.CharField(
+        max_length=100,
+        required=False,
+        help_text="For a card: the processor's token, `tok_…`. Never a card number, which is refused.",
+    )
+    capture = serializers.ChoiceField(
+        choices=[one.value for one in Capture],
+        required=False,
+        help_text="For a card: capture at once (automatic), or when you say so.",
+    )
+    return_url = serializers.CharField(
+        max_length=500,
+        required=False,
+        help_text="For a card: where the payer comes back to after authenticating, https.",
+    )
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Ask for exactly the other end that the type of payment has."""
-        needed, foreign = (
-            ("destination_account_id", "creditor")
-            if attrs["type"] == Kind.TRANSFER
-            else ("creditor", "destination_account_id")
-        )
-        if needed not in attrs:
-            raise serializers.ValidationError({needed: f"A {attrs['type']} needs this."})
-        if foreign in attrs:
-            raise serializers.ValidationError({foreign: f"A {attrs['type']} has no such thing."})
-        if attrs["type"] == Kind.TRANSFER:
-            for name in ("speed", "rail", "verification_id"):
-                if name in attrs:
-                    raise serializers.ValidationError({name: "A transfer has no such thing."})
+        """Ask for exactly what the type of payment has."""
+        kind = attrs["type"]
+        if _NEEDED[kind] not in attrs:
+            raise serializers.ValidationError({_NEEDED[kind]: f"A {kind} needs this."})
+        for name, owner in _OF_ONE_TYPE.items():
+            if name in attrs and owner != kind:
+                raise serializers.ValidationError({name: f"A {kind} has no such thing."})
         return attrs
 
 
@@ -113,6 +138,36 @@ class RefundOrderSerializer(serializers.Serializer[Any]):
 
 class ReasonSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=60, required=False, default="", allow_blank=True)
+
+
+class AttemptSerializer(serializers.Serializer[Any]):
+    """A try to have a card authorised."""
+
+    id = serializers.CharField()
+    payment_id = serializers.CharField()
+    number = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=[state.value for state in AttemptState])
+    amount = MoneySerializer()
+    processor_reference = serializers.CharField(allow_null=True)
+    failure_code = serializers.CharField()
+    processor_code = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    changed_at = serializers.DateTimeField()
+
+
+class CardSerializer(serializers.Serializer[Any]):
+    """What a card payment has besides: its totals, computed from its operations, and its tries."""
+
+    capture = serializers.ChoiceField(choices=[one.value for one in Capture])
+    captured = MoneySerializer()
+    refunded = MoneySerializer()
+    refundable = MoneySerializer()
+    disputed = MoneySerializer()
+    action_url = serializers.CharField(
+        help_text="Where to send the payer while the state is requires_action."
+    )
+    expires_at = serializers.DateTimeField()
+    attempts = AttemptSerializer(many=True)
 
 
 class PaymentSerializer(serializers.Serializer[Any]):
@@ -138,6 +193,7 @@ class PaymentSerializer(serializers.Serializer[Any]):
     verification_id = serializers.CharField(allow_null=True)
     payee_result = serializers.ChoiceField(choices=["", *(result.value for result in Result)])
     approved = serializers.BooleanField()
+    card = CardSerializer(required=False, help_text="Of a card payment shown alone.")
     created_at = serializers.DateTimeField()
     changed_at = serializers.DateTimeField()
 

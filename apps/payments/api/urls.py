@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.payments.api import debits, quotes, views
+from apps.payments.api import cards, debits, quotes, views
 
 urlpatterns = [
     path("payments", views.Payments.as_view()),
@@ -10,6 +10,13 @@ urlpatterns = [
     path("payments/<str:payment_id>/decline", views.DeclineOne.as_view()),
     path("payments/<str:payment_id>/cancel", views.CancelOne.as_view()),
     path("payments/<str:payment_id>/refunds", views.PaymentRefunds.as_view()),
+    path("payments/<str:payment_id>/attempts", cards.PaymentAttempts.as_view()),
+    path("payments/<str:payment_id>/captures", cards.PaymentCaptures.as_view()),
+    path("payments/<str:payment_id>/review", cards.PaymentReview.as_view()),
+    path("disputes", cards.Disputes.as_view()),
+    path("disputes/<str:dispute_id>", cards.OneDispute.as_view()),
+    path("disputes/<str:dispute_id>/accept", cards.AcceptOne.as_view()),
+    path("disputes/<str:dispute_id>/evidence", cards.ContestOne.as_view()),
     path("payments/<str:payment_id>/recall", debits.PaymentRecall.as_view()),
     path("mandates", debits.Mandates.as_view()),
     path("mandates/<str:mandate_id>", debits.OneMandate.as_view()),

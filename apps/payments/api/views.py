@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,19 +22,24 @@ from apps.core.http.pages import page_by_id
 from apps.core.ids import parse_public_id
 from apps.payments import queries
 from apps.payments.api import serializers as shapes
+from apps.payments.api.card_shapes import OperationPageSerializer, OperationSerializer
+from apps.payments.api.driving import driven, operations_page
 from apps.payments.api.reading import one_of, read
 from apps.payments.commands import (
     ApprovePayment,
     CancelPayment,
+    CreateCardPayment,
     CreatePayout,
     CreateRefund,
     CreateTransfer,
     DeclinePayment,
 )
 from apps.payments.commands.payouts import Creditor
+from apps.payments.domain.card_numbers import refuse_card_numbers
+from apps.payments.domain.cards import OperationType
 from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.payee_verification import verification_data, verify_payee
-from apps.payments.representation import payment_data
+from apps.payments.representation import payment_data, payment_or_card_data
 
 READ_WRITE = {"GET": "payments.read", "POST": "payments.write"}
 _TRANSFER = OpenApiExample(
@@ -51,6 +61,19 @@ _PAYOUT = OpenApiExample(
         "amount": {"amount": "25.00", "currency": "EUR"},
         "creditor": {"name": "Example Supplies BV", "iban": "NL91ABNA0417164300"},
         "remittance": "Invoice 4711",
+    },
+    request_only=True,
+)
+_CARD = OpenApiExample(
+    "A payment by card",
+    {
+        "type": "card",
+        "account_id": "acc_01…",
+        "amount": {"amount": "25.00", "currency": "EUR"},
+        "card_token": "tok_visa",
+        "capture": "automatic",
+        "return_url": "https://shop.example/thanks",
+        "reference": "order-1002",
     },
     request_only=True,
 )
@@ -107,10 +130,16 @@ class Payments(ApiView):
         request=shapes.OrderSerializer,
         responses=answers(shapes.PaymentSerializer, 400, 404, 409, 422, status=201),
         parameters=IDEMPOTENT,
-        examples=[_TRANSFER, _PAYOUT, _US_PAYOUT],
+        examples=[_TRANSFER, _PAYOUT, _US_PAYOUT, _CARD],
     )
     def post(self, request: Request) -> Response:
-        """Order a transfer between two accounts, or a payout to another bank."""
+        """Order a transfer between two accounts, a payout to another bank, or a payment by card.
+
+        A card's answer comes from its processor: the state tells what became of it. `requires_action` asks
+        you to send the payer to `card.action_url`; `failed` may be tried again (`…/attempts`).
+        """
+        if isinstance(request.data, dict) and request.data.get("type") == Kind.CARD:
+            refuse_card_numbers(request.data)
         order = read(shapes.OrderSerializer, request)
         common = {
             "account_id": order["account_id"],
@@ -118,6 +147,12 @@ class Payments(ApiView):
             "remittance": order["remittance"],
             "reference": order["reference"],
         }
+        if order["type"] == Kind.CARD:
+            options = {name: order[name] for name in ("capture", "return_url") if name in order}
+            return driven(
+                self,
+                CreateCardPayment(self.organisation_id, card_token=order["card_token"], **common, **wishes),
+            )
         if order["type"] == Kind.TRANSFER:
             return self.execute(
                 CreateTransfer(
@@ -200,7 +235,7 @@ class OnePayment(ApiView):
     )
     def get(self, request: Request, payment_id: str) -> Response:
         """Show a payment."""
-        return Response(payment_data(queries.payment(parse_public_id("pay", payment_id))))
+        return Response(payment_or_card_data(queries.payment(parse_public_id("pay", payment_id))))
 
 
 class PaymentEvents(ApiView):
@@ -283,10 +318,10 @@ class CancelOne(ApiView):
         tags=["payments"],
     )
     def post(self, request: Request, payment_id: str) -> Response:
-        """Cancel a payment that has not left yet."""
+        """Cancel a payment that has not left yet. A card that is authorised is voided, as far as not captured."""
         reason = read(shapes.ReasonSerializer, request)["reason"]
         command = CancelPayment(self.organisation_id, parse_public_id("pay", payment_id), reason)
-        return self.execute(command, status=200)
+        return driven(self, command, status=200)
 
 
 class PaymentRefunds(ApiView):
@@ -296,29 +331,41 @@ class PaymentRefunds(ApiView):
 
     @extend_schema(
         operation_id="list_payment_refunds",
-        responses=answers(shapes.PaymentPageSerializer, 400, 404, 422),
+        responses=answers(
+            PolymorphicProxySerializer(
+                "PaymentRefundPage", [shapes.PaymentPageSerializer, OperationPageSerializer], None
+            ),
+            *(400, 404, 422),
+        ),
         parameters=PAGED,
         tags=["refunds"],
     )
     def get(self, request: Request, payment_id: str) -> Response:
-        """List the refunds of a payment."""
+        """List the refunds of a payment; those of a card are operations, `opr_…`."""
         parent = queries.payment(parse_public_id("pay", payment_id))
+        if parent.kind == Kind.CARD:
+            return operations_page(request, parent, OperationType.REFUND)
         return _page(request, queries.payments(parent_id=parent.pk))
 
     @extend_schema(
         operation_id="create_refund",
         request=shapes.RefundOrderSerializer,
-        responses=answers(shapes.PaymentSerializer, 400, 404, 409, 422, status=201),
+        responses=answers(
+            PolymorphicProxySerializer("Refund", [shapes.PaymentSerializer, OperationSerializer], None),
+            *(400, 404, 409, 422),
+            status=201,
+        ),
         parameters=IDEMPOTENT,
         tags=["refunds"],
     )
     def post(self, request: Request, payment_id: str) -> Response:
-        """Give back all or part of a settled transfer or pay-in."""
+        """Give back all or part of a settled transfer or pay-in, or of what was captured from a card."""
         order = read(shapes.RefundOrderSerializer, request)
-        return self.execute(
+        return driven(
+            self,
             CreateRefund(
                 self.organisation_id, parse_public_id("pay", payment_id), order["amount"], order["reason"]
-            )
+            ),
         )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Invalid, NotFound
-from apps.core.ids import public_id
+from apps.core.ids import parse_public_id, public_id
 from apps.payments.card_store import (
     Applied,
     apply_dispute,
@@ -24,6 +24,7 @@ from apps.payments.lifecycle_store import Origin, lock, lock_payment
 from apps.payments.models import Payment
 from apps.payments.models_cards import Attempt, Dispute, Operation
 from apps.payments.rails.card import Word, read_word
+from apps.payments.representation import dispute_data, operation_data, payment_or_card_data
 
 NOT_FOUND_GRACE_S = 60
 """How long after sending a processor may not know our request yet: it may still be on its way."""
@@ -151,6 +152,30 @@ def _row_of(provider: str, word: Word) -> Attempt | Operation | None:
 
 def _attempt_of(provider: str, authorisation: str) -> Attempt | None:
     return Attempt.objects.filter(provider=provider, external_id=authorisation).first()
+
+
+@dataclass(frozen=True)
+class TellCardOutcome(Command):
+    """Tell how a card payment, an operation or a dispute stands, to be told the same under the same key."""
+
+    object_id: str
+
+
+@handles(TellCardOutcome, name="payments.tell_card_outcome", version=1, permission="payments.write")
+def tell_card_outcome(command: TellCardOutcome, context: Context) -> dict[str, Any]:
+    """Answer with the object as APIs show it. Raises NotFound, BadId."""
+    kinds: dict[str, tuple[Any, Any]] = {
+        "pay": (Payment, payment_or_card_data),
+        "opr": (Operation, operation_data),
+        "dsp": (Dispute, dispute_data),
+    }
+    model, tell = kinds.get(command.object_id[:3], kinds["pay"])
+    key = parse_public_id(model.PREFIX, command.object_id)
+    row = model._default_manager.filter(pk=key, organisation_id=command.organisation_id).first()
+    if row is None:
+        raise NotFound(object=model.OBJECT, id=command.object_id)
+    answer: dict[str, Any] = tell(row)
+    return answer
 
 
 @dataclass(frozen=True)

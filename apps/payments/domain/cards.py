@@ -256,8 +256,13 @@ def refundable(all_done: Iterable[Done], currency: str) -> Money:
     done = list(all_done)
     left = captured(done, currency)
     left -= _sum((one for one in done if one.type == "refund" and one.state != _O.FAILED), currency)
-    left -= _sum((one for one in done if one.type == "dispute" and one.state in GONE), currency)
+    left -= disputed(done, currency)
     return max(left, Money.zero(currency))
+
+
+def disputed(all_done: Iterable[Done], currency: str) -> Money:
+    """Return what open and lost disputes have taken."""
+    return _sum((one for one in all_done if one.type == "dispute" and one.state in GONE), currency)
 
 
 def after_capture(authorised: Money, all_done: Iterable[Done]) -> Event:
