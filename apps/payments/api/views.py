@@ -151,7 +151,7 @@ class Payments(ApiView):
             options = {name: order[name] for name in ("capture", "return_url") if name in order}
             return driven(
                 self,
-                CreateCardPayment(self.organisation_id, card_token=order["card_token"], **common, **wishes),
+                CreateCardPayment(self.organisation_id, card_token=order["card_token"], **common, **options),
             )
         if order["type"] == Kind.TRANSFER:
             return self.execute(
