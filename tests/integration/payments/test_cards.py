@@ -25,7 +25,6 @@ from tests import factories
 from tests.factories import do
 from tests.processor import PROVIDER, CardWorld, since
 
-
 SENT = card.accept("dsp_1", "dp_1")
 
 

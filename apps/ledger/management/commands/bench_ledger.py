@@ -6,11 +6,11 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.ledger.bench.following import at_share, prove_speed, wait_until_level, watched_lags
 from apps.ledger.bench.run import ROOT, Bench, add_postings, machine, private_server
 
 CASES = (
@@ -42,8 +42,9 @@ class Command(BaseCommand):
                 for case in ["tpcb", *cases]:
                     bench.run(case)
             followers = self._followers(bench, options["rounds"]) if "django_single" in cases else {}
+            proofs = prove_speed(bench) if cases else {}
             reads = self._reads(bench, [int(size) for size in options["reads"].split(",") if size])
-            result = self._result(bench, cases, followers, reads)
+            result = self._result(bench, cases, followers, reads) | {"proofs": proofs}
         self.stdout.write(
             json.dumps(result, indent=2)
             if options["json"]
@@ -51,8 +52,12 @@ class Command(BaseCommand):
         )
 
     def _followers(self, bench: Bench, rounds: int) -> dict[str, Any]:
-        """Measure single journals while read models and sealer follow, next to the same without them."""
+        """Measure single journals while read models and sealer follow, next to the same without them.
+
+        Also how far behind the two are meanwhile: the age of the oldest row they have not read.
+        """
         shares = []
+        self.lags: dict[str, list[float]] = {}
         for _ in range(rounds):
             bench.run("django_single")
             process = subprocess.Popen(
@@ -62,8 +67,9 @@ class Command(BaseCommand):
                 stdout=subprocess.DEVNULL,
             )
             try:
-                time.sleep(3)
-                bench.run("django_single_followed")
+                wait_until_level(bench)
+                with watched_lags(bench, self.lags):
+                    bench.run("django_single_followed")
             finally:
                 process.terminate()
                 process.wait(20)
@@ -96,5 +102,8 @@ class Command(BaseCommand):
             "ratios": {case: round(bench.median(case) / base, 3) for case in cases} | followers,
             "per_s": {case: round(bench.median(case)) for case in ("tpcb", *cases)},
             "latency_ms": latencies | reads,
+            "lag_p99_s": {
+                name: at_share(sorted(told), 0.99) for name, told in getattr(self, "lags", {}).items()
+            },
             "machine": machine(),
         }
