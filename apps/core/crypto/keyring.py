@@ -86,11 +86,26 @@ class KeyRing:
 
         Raises KeyDestroyed for an erased subject, BadContext for a place without identity.
         """
-        associated = context.to_bytes()
-        stored = self._store.of_subject(organisation_id=context.organisation_id, subject_id=subject_id)
+        context.to_bytes()  # refuses before a key is made
+        return self.sealer(organisation_id=context.organisation_id, subject_id=subject_id)(plaintext, context)
+
+    def sealer(self, *, organisation_id: UUID, subject_id: UUID) -> Callable[[bytes, Context], bytes]:
+        """Return what seals any number of values of one subject, whose key is made at first use.
+
+        The key is looked up once, and the store keeps it from being destroyed until the transaction ends:
+        the sealer is for that transaction alone. Raises KeyDestroyed for an erased subject.
+        """
+        stored = self._store.of_subject(organisation_id=organisation_id, subject_id=subject_id)
         if stored is None:
-            stored = self._store.add(self._new_key(context.organisation_id, subject_id))
-        return self._usable(stored).data_key.seal(plaintext, associated=associated)
+            stored = self._store.add(self._new_key(organisation_id, subject_id))
+        data_key = self._usable(stored).data_key
+
+        def seal(plaintext: bytes, context: Context) -> bytes:
+            if context.organisation_id != organisation_id:
+                raise Unreadable("the sealer is another organisation's")
+            return data_key.seal(plaintext, associated=context.to_bytes())
+
+        return seal
 
     def open(self, sealed: bytes, *, context: Context) -> bytes:
         """Open a value. Raises KeyDestroyed if its subject was erased, Unreadable if it does not open."""

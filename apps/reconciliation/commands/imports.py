@@ -34,6 +34,9 @@ from apps.reconciliation.models import StatementFile as FileRow
 from apps.reconciliation.statement_store import KeptFile, kept_file
 
 FINDINGS_KEPT = 50
+ENTRIES_AT_ONCE = 5_000
+"""Lines are made and stored in parts, so that a long statement is not held twice."""
+
 CLOCK_SKEW = timedelta(days=1)
 """A bank east of us may already live in tomorrow."""
 
@@ -261,11 +264,14 @@ def _add_lines(statement: Statement, row: StatementRow, account: BankAccount, fi
     source = LineSource(account, row.id, file.id, row.day, final=statement.kind == "statement")
     known = known_lines(statement, row, account)
     taken = set(known.only_alike)
-    lines = [line for entry in statement.entries for line in lines_of(entry, source, taken=taken)]
-    row.line_count = len(lines)
-    row.known_count = sum(1 for line in lines if line.fingerprint in known.same)
     row.save(force_insert=True)
-    store_lines(lines, row, account, same=known.same)
+    for start in range(0, len(statement.entries), ENTRIES_AT_ONCE):
+        entries = statement.entries[start : start + ENTRIES_AT_ONCE]
+        lines = [line for entry in entries for line in lines_of(entry, source, taken=taken)]
+        row.line_count += len(lines)
+        row.known_count += sum(1 for line in lines if line.fingerprint in known.same)
+        store_lines(lines, row, account, same=known.same)
+    row.save(update_fields=["line_count", "known_count"])
 
 
 def _statements_of(file: FileRow) -> list[StatementRow]:

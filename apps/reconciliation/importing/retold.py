@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from apps.reconciliation.domain.words import LineState
+from apps.reconciliation.importing.inserting import insert_lines
 from apps.reconciliation.lines import state_of_line
 from apps.reconciliation.models import BankAccount, Statement, StatementLine
 
@@ -46,9 +47,7 @@ def store_lines(
     lines: list[StatementLine], row: Statement, account: BankAccount, *, same: frozenset[str]
 ) -> None:
     """Store new lines, and bring those told before together with what is told now."""
-    StatementLine.objects.bulk_create(
-        [line for line in lines if line.fingerprint not in same], batch_size=_CHUNK
-    )
+    insert_lines([line for line in lines if line.fingerprint not in same])
     if not same:
         return
     told: dict[str, list[StatementLine]] = defaultdict(list)
@@ -124,5 +123,5 @@ def _retell(old: list[StatementLine], new: list[StatementLine]) -> None:
         before.text = _unsealed(now)
         before.save(update_fields=[*_TOLD, "text"])
     added = new[len(old) :]
-    StatementLine.objects.bulk_create(added, batch_size=_CHUNK)
+    insert_lines(added)
     old += added

@@ -94,6 +94,25 @@ class TestSealing:
         assert key_id_of(first) == key_id_of(second) != key_id_of(third)
         assert len(store.keys) == 2
 
+    def test_sealer_seals_many_values_of_one_subject_and_of_no_other_organisation(self, ring):
+        seal = ring.sealer(organisation_id=BANK, subject_id=ADA)
+        places = [replace(PLACE, row_id=UUID(int=40 + at)) for at in range(3)]
+
+        sealed = [seal(b"value", place) for place in places]
+
+        assert [ring.open(one, context=place) for one, place in zip(sealed, places, strict=True)] == [
+            b"value"
+        ] * 3
+        with pytest.raises(Unreadable, match="another organisation"):
+            seal(b"value", replace(PLACE, organisation_id=SHOP))
+
+    def test_sealer_of_a_destroyed_key_is_not_given(self, ring, store):
+        ring.seal(b"a", context=PLACE, subject_id=ADA)
+        store.change(ADA, wrapped=None)
+
+        with pytest.raises(KeyDestroyed):
+            ring.sealer(organisation_id=BANK, subject_id=ADA)
+
     def test_same_subject_in_two_organisations_has_two_keys(self, ring):
         first = ring.seal(b"a", context=PLACE, subject_id=ADA)
         second = ring.seal(b"a", context=replace(PLACE, organisation_id=SHOP), subject_id=ADA)
