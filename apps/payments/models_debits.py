@@ -18,6 +18,7 @@ REFERENCE_MAX = 35
 MANDATE_STATES = [state.value for state in mandates.MandateState]
 RETURN_STATES = [state.value for state in returns.ReturnState]
 RETURN_KINDS = [kind.value for kind in returns.ReturnKind]
+MOVING_KINDS = sorted(kind.value for kind in returns.MOVES_MONEY)
 RECALL_STATES = [state.value for state in recalls.RecallState]
 SCHEMES = [scheme.value for scheme in mandates.Scheme]
 RECURRENCES = [one.value for one in mandates.Recurrence]
@@ -181,9 +182,9 @@ class Return(Living):
     class Meta(Living.Meta):
         constraints = [
             *TenantModel.Meta.constraints,
-            # Money comes back once; what only tells of a change may come often.
+            # Money comes back once; what only tells of something may stand beside it.
             models.UniqueConstraint(
-                fields=["payment_id"], condition=~models.Q(kind="change"), name="payments_return_once"
+                fields=["payment_id"], condition=models.Q(kind__in=MOVING_KINDS), name="payments_return_once"
             ),
             models.CheckConstraint(
                 condition=models.Q(state__in=RETURN_STATES, kind__in=RETURN_KINDS),

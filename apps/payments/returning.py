@@ -23,7 +23,7 @@ from apps.payments.domain.recalls import RecallEvent
 from apps.payments.domain.returns import ReturnEvent, ReturnKind, ReturnState, kind_of
 from apps.payments.lifecycle_store import Origin, advance, begin, decide_for, lock, record_no_op
 from apps.payments.models import Payment
-from apps.payments.models_debits import Collection, Mandate, Recall, Return
+from apps.payments.models_debits import MOVING_KINDS, Collection, Mandate, Recall, Return
 from apps.payments.rails import ADAPTERS
 from apps.payments.rails.base import Action, Classified
 from apps.payments.routing import SettlementRoute, route_by_id
@@ -70,11 +70,10 @@ def come_back(payment: Payment, told: ToldReturn, context: Context, origin: Orig
     to be shown again. A repeated or late one changes nothing. Raises AmountDiffers.
     """
     decision = decide_for(payment, Event.RETURN)
-    known = Return.objects.filter(payment_id=payment.pk).exclude(kind=ReturnKind.CHANGE.value).first()
+    known = Return.objects.filter(payment_id=payment.pk, kind__in=MOVING_KINDS).first()
     if decision.transition is not None:
         check_told_amount(payment, told.amount)
-        seq = _take(payment, decision.transition, told, context, origin)
-        return _applied(seq)
+        return _applied(_take(payment, known, decision.transition, told, context, origin))
     if known is not None and known.state == ReturnState.TOLD and told.at_bank:
         check_told_amount(payment, told.amount)
         return _applied(_book(payment, lock(Return, known.pk), told, context, origin))
@@ -99,12 +98,7 @@ def apply_waiting(payment: Payment, context: Context, origin: Origin) -> None:
     told = ToldReturn(
         waiting.amount, waiting.code, max(waiting.effective_on, context.at.date()), at_bank=False
     )
-    seq = _post(payment, Step(transition.step), told, context)
-    advance(payment, transition, context, origin, journal_seq=seq, failure_code=waiting.code)
-    _forget_reserve(payment)
-    row = lock(Return, waiting.pk)
-    advance(row, _transition(row, ReturnEvent.TELL), context, origin)
-    _consequences(payment, row, context, origin)
+    _take(payment, waiting, transition, told, context, origin)
 
 
 def note_reject(payment: Payment, code: str, context: Context, origin: Origin) -> None:
@@ -121,13 +115,24 @@ def classified(rail: str, code: str) -> Classified:
 
 
 def _take(
-    payment: Payment, transition: Transition, told: ToldReturn, context: Context, origin: Origin
+    payment: Payment,
+    known: Return | None,
+    transition: Transition,
+    told: ToldReturn,
+    context: Context,
+    origin: Origin,
 ) -> int:
+    """Move the payment, and its return: a new one, or the one that waited for the settlement."""
     seq = _post(payment, Step(transition.step), told, context)
     advance(payment, transition, context, origin, journal_seq=seq, failure_code=told.code[:35])
     _forget_reserve(payment)
     event = ReturnEvent.BOOK if told.at_bank else ReturnEvent.TELL
-    row = _record(payment, event, told, context, origin, journal_seq=seq)
+    if known is None:
+        row = _record(payment, event, told, context, origin, journal_seq=seq)
+    else:
+        row = lock(Return, known.pk)
+        booked = told.effective if told.at_bank else None
+        advance(row, _transition(row, event), context, origin, booked_on=booked)
     _consequences(payment, row, context, origin)
     return seq
 

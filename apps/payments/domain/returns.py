@@ -54,6 +54,7 @@ RETURN = Machine(
         (None, _E.WAIT, _S.WAITING, _T.NOTHING),
         (None, _E.TELL, _S.TOLD, _T.NOTHING),
         (_S.WAITING, _E.TELL, _S.TOLD, _T.NOTHING),
+        (_S.WAITING, _E.BOOK, _S.SETTLED, _T.NOTHING),
         (_S.TOLD, _E.BOOK, _S.SETTLED, _T.CASH),
         # The statement came first: the payment's own step booked both sides.
         (None, _E.BOOK, _S.SETTLED, _T.NOTHING),
@@ -61,6 +62,9 @@ RETURN = Machine(
     told=frozenset({_E.TELL, _E.BOOK}),
     nothing=_T.NOTHING,
 )
+
+MOVES_MONEY = frozenset({ReturnKind.RETURN, ReturnKind.REFUND, ReturnKind.REVERSAL})
+"""A payment comes back once by one of these; what only tells something may stand beside it."""
 
 _REFUNDS = frozenset({"refund_requested", "mandate_missing"})
 

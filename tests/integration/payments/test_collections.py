@@ -153,6 +153,18 @@ class TestACollection:
         assert (return_of(key).state, clearing(), merchant.beside("reserve")) == ("settled", before, 0)
         assert verified() == []
 
+    def test_that_was_told_to_come_back_may_still_be_rejected(self, merchant, tmp_path):
+        key = merchant.collect(merchant.mandate())
+        message_id = merchant.send(key, tmp_path)
+        merchant.tells_return(key, "MD06")
+        data = report(message_id, [(payment(key).end_to_end_id, "RJCT", "AM04")], status="PART")
+
+        payments.import_status_file(data, file_name="s.xml", actor=SYSTEM, at=AT)
+
+        with tenancy.scope(merchant.id):
+            told = set(payments.Return.objects.filter(payment_id=key).values_list("kind", "state"))
+        assert (payment(key).state, told) == ("rejected", {("refund", "waiting"), ("reject", "noted")})
+
     @pytest.mark.parametrize(("spent", "owed"), [(0, 0), (1_000, 1_000), (2_500, 2_500)])
     def test_that_was_final_comes_back_from_the_account_and_as_a_claim(self, merchant, tmp_path, spent, owed):
         key = merchant.collect(merchant.mandate())
