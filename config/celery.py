@@ -148,6 +148,8 @@ app.conf.beat_schedule = {
     "collections that are final": every(300, "payments.finalise_collections"),
     "instant payments out": every(2, "payments.send_instants"),
     "questions about instant payments": every(5, "payments.inquire_unknown"),
+    "card requests left behind": every(settings.CARDS_EVERY_S, "payments.work_cards"),
+    "card payments past their time": every(60, "payments.expire_intents"),
     "statements in": every(settings.BANK_FILES_EVERY_S, "reconciliation.take_in_statements"),
     "provider events": every(1, "webhooks.work_inbox"),
     "deliveries": every(1, "webhooks.send_deliveries"),

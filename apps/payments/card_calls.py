@@ -6,6 +6,7 @@ that dies between two commands delays a payment and loses nothing.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,15 +61,18 @@ def drive(references: Iterable[str], *, organisation_id: UUID, at: datetime | No
     return made
 
 
-def drive_due(*, at: datetime | None = None, limit: int = DUE_MAX) -> dict[str, int]:
+def drive_due(*, at: datetime | None = None, limit: int = DUE_MAX, budget_s: float = 40.0) -> dict[str, int]:
     """Drive what is due, in every organisation: left unsent, unanswered, pending. Returns counts.
 
-    `released` counts captures whose reserve was made available.
+    `released` counts captures whose reserve was made available. No call begins after `budget_s` seconds;
+    what is left stays due.
     """
-    now = at or clock.database_now()
+    now, ends = at or clock.database_now(), time.monotonic() + budget_s
     due = due_references(now, limit=limit)
     calls = 0
     for organisation_id, reference in due:
+        if time.monotonic() >= ends:
+            break
         try:
             calls += drive([reference], organisation_id=organisation_id, at=at)
         except db.Busy:

@@ -33,5 +33,19 @@ def settle_report(
     return {"lines": len(lines), **counts, "payouts": payouts}
 
 
+def preview_report(data: bytes, *, mapping: str = STANDARD.name) -> dict[str, Any]:
+    """Read a settlement report and tell what it pays out, applying nothing. Raises FormatError."""
+    report = read_settlement(data, mapping=MAPPINGS[mapping])
+    kinds = Counter(line.kind for line in report.lines)
+    return {
+        "lines": len(report.lines) - kinds["payout"],
+        "kinds": dict(sorted(kinds.items())),
+        "payouts": {
+            f"{payout} {currency}": net.decimal_text()
+            for (payout, currency), net in sorted(report.payouts().items())
+        },
+    }
+
+
 def _line(line: SettlementLine) -> SettledCard:
     return SettledCard(line.reference, line.kind, line.gross, line.fee, line.payout, line.at_date)

@@ -15,10 +15,12 @@ from django.db import connection
 
 from apps.core import clock
 from apps.core.actors import system_actor
+from apps.core.commands import execute
 from apps.core.errors import Refusal
 from apps.core.folders import Incoming
-from apps.payments import instant
+from apps.payments import card_calls, instant
 from apps.payments.calendar import execution_day
+from apps.payments.commands import ExpireIntents
 from apps.payments.due import cancel_unmandated, expire_unused_mandates, finalise_due, prenotify_due
 from apps.payments.exports import export_batches, is_due
 from apps.payments.formats import FormatError
@@ -29,7 +31,7 @@ from apps.payments.status_files import import_status_file
 
 RETURN_FILES = ("*pacs.004*.xml", "*camt.029*.xml")
 """What is taken for a file of returns, or of answers to recalls, in the incoming folder."""
-_SENDERS_LOCK, _INQUIRIES_LOCK = 7_500_000, 7_500_001
+_SENDERS_LOCK, _INQUIRIES_LOCK, _CARDS_LOCK = 7_500_000, 7_500_001, 7_500_002
 SEND_S = 20.0
 """How long one task goes on sending, in seconds, while there is something to send."""
 
@@ -145,6 +147,25 @@ def inquire_unknown(**_: Any) -> None:
         if first:
             for answer in instant.inquire_due(instant.Caller(system_actor("inquire_unknown"))):
                 _log.info("asked about an instant payment", state=answer["state"], asked=answer["asked"])
+
+
+@shared_task(name="payments.work_cards", queue="payments")
+def work_cards(**_: Any) -> None:
+    """Send or ask about card requests that were left, and make available what was reserved long enough."""
+    with _alone(_CARDS_LOCK) as first:
+        if first:
+            done = card_calls.drive_due()
+            if done["calls"] or done["released"]:
+                _log.info("cards worked", **done)
+
+
+@shared_task(name="payments.expire_intents", queue="payments")
+def expire_intents(**_: Any) -> None:
+    """Expire card payments that were not completed, or not captured, in time."""
+    command = ExpireIntents(None)
+    answer = execute(command, actor=system_actor("expire_intents"), key=None, at=clock.database_now()).answer
+    if answer["count"]:
+        _log.info("card payments expired", count=answer["count"])
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection
 
 from apps.core import tenancy
 from apps.core.errors import Conflict, Denied, Invalid, NotFound, Refusal
-from apps.core.ids import public_id
+from apps.core.ids import parse_public_id, public_id
 from apps.core.money import CurrencyMismatch, Money
 from apps.payments import card_calls
 from apps.payments import public as payments
@@ -21,6 +21,7 @@ from apps.payments.domain.machine import IllegalTransition
 from apps.payments.domain.refunds import ExceedsRefundable
 from apps.payments.models_cards import Attempt, CardProcessor, FeeRule, Operation
 from apps.payments.rails import card
+from apps.simulator.processor import Told
 from tests import factories
 from tests.factories import do
 from tests.processor import PROVIDER, CardWorld, since
@@ -447,8 +448,6 @@ class TestUnknown:
             attempt = Attempt.objects.get()
         do(MarkCardSent(merchant.id, public_id("att", attempt.pk)), at=world.at)
         do(ApplyCardOutcome(merchant.id, public_id("att", attempt.pk), "not_sent"), at=world.at)
-        from apps.core.ids import parse_public_id
-
         key = parse_public_id("pay", key["id"])
         failed = (world.state(key), world.payment(key).failure_code)
         world.pass_time(seconds=61)
@@ -481,8 +480,6 @@ class TestLateWords:
         world.pass_time(seconds=61)
         world.tell_all(merchant)
         (capture,) = world.operations(key)
-        from apps.simulator.processor import Told
-
         data = {**world.processor.objects[capture.external_id], "status": "pending"}
         late = world.tell(merchant, Told("", "evt_late", "card.capture.pending", data, world.at))
 
@@ -493,8 +490,6 @@ class TestLateWords:
     def test_a_failure_after_success_is_recorded_and_no_more(self, world, merchant):  # 9
         key = world.pay(merchant)
         (attempt,) = world.attempts(key)
-        from apps.simulator.processor import Told
-
         data = {**world.processor.objects[attempt.external_id], "status": "declined", "code": "51"}
         answer = world.tell(merchant, Told("", "evt_no", "card.authorisation.declined", data, world.at))
 
@@ -515,8 +510,6 @@ class TestLateWords:
     def test_about_what_is_not_here_wait(self, world, merchant):
         key = world.pay(merchant)
         (event, *_) = world.events(merchant)
-        from apps.simulator.processor import Told
-
         strange = {**event.data, "id": "pi_99999999", "reference": ""}
         answer = world.tell(merchant, Told("", "evt_x", event.type, strange, world.at))
         foreign = world.tell(
@@ -557,8 +550,6 @@ class TestReview:
     def test_goes_on_where_the_rows_stand(self, world, merchant):
         key = world.pay(merchant)
         (capture,) = world.operations(key)
-        from apps.simulator.processor import Told
-
         wrong = {**world.processor.objects[capture.external_id], "amount": 9_999}
         world.tell(merchant, Told("", "evt_w", "card.capture.succeeded", wrong, world.at))
         under_review = (world.state(key), world.of(merchant)["pending"])
@@ -572,8 +563,6 @@ class TestReview:
     def test_takes_a_second_id_for_the_same_request(self, world, merchant):
         key = world.pay(merchant)
         (attempt,) = world.attempts(key)
-        from apps.simulator.processor import Told
-
         other = {**world.processor.objects[attempt.external_id], "id": "pi_88888888"}
         world.tell(merchant, Told("", "evt_2", "card.authorisation.authorised", other, world.at))
 
@@ -993,8 +982,6 @@ class TestTheWire:
             card.read_word({**good, **wrong})
         if any(isinstance(value, float) for value in wrong.values()):
             return  # commands hold none
-        from apps.simulator.processor import Told
-
         with pytest.raises(Invalid):
             world.tell(
                 merchant, Told("", "evt", "card.authorisation.authorised", {**good, **wrong}, world.at)
@@ -1003,15 +990,11 @@ class TestTheWire:
     def test_refuses_a_type_that_its_object_denies(self, world, merchant):
         world.pay(merchant)
         (event, *_) = world.events(merchant)
-        from apps.simulator.processor import Told
-
         with pytest.raises(Invalid):
             world.tell(merchant, Told("", "evt", "card.refund.succeeded", event.data, world.at))
 
     def test_treats_garbage_as_no_answer(self, world, merchant):
         key = world.order(merchant)
-        from apps.core.ids import parse_public_id
-
         key = parse_public_id("pay", key["id"])
         reference = public_id("att", world.attempts(key)[0].pk)
         do(MarkCardSent(merchant.id, reference), at=world.at)
