@@ -13,11 +13,16 @@ from apps.core.errors import Conflict, Invalid
 from apps.core.money import Money
 from apps.payments.calendar import calendar
 from apps.payments.counterparties import current
+from apps.payments.domain.lifecycle import Kind
+from apps.payments.domain.prenotes import PrenoteState
 from apps.payments.domain.references import ach_reference
-from apps.payments.formats.nacha.codes import CREDIT
+from apps.payments.formats.nacha.codes import CREDIT, DEBIT
 from apps.payments.models import AchFile, AchItem, AchProfile, Batch, Counterparty, Payment, SettlementAccount
+from apps.payments.models_ach import AchAuthorisation, Prenote
+from apps.payments.models_debits import Collection
 from apps.payments.rails.ach import (
     BATCH_NUMBER_MAX,
+    COLLECTION,
     FILES_PER_DAY_MAX,
     MODIFIERS,
     PAYMENT,
@@ -26,6 +31,9 @@ from apps.payments.rails.ach import (
     sec_code_for,
 )
 from apps.payments.rails.base import Instruction, Outgoing, Party
+
+PRENOTES_MAX = 1_000
+"""The most prenotes in one file."""
 
 
 class NoAchProfile(Conflict):
@@ -78,32 +86,90 @@ def payable(payments: list[Payment], *, at: datetime) -> tuple[list[Payment], di
     """
     ends = Counterparty.objects.in_bulk({row.counterparty_id for row in payments})
     latest = {key: current(end, at=at) for key, end in ends.items()}
-    going = [row for row in payments if not latest[row.counterparty_id].stopped_code]
-    return going, {row.pk: latest[row.counterparty_id] for row in going}
+    reached = {
+        # What takes an entry back goes where that entry went, whatever was said of the account since.
+        row.pk: (ends if row.rail_options.get("reverses") else latest)[row.counterparty_id]
+        for row in payments
+        if row.counterparty_id is not None
+    }
+    going = [row for row in payments if row.rail_options.get("reverses") or not reached[row.pk].stopped_code]
+    return going, {row.pk: reached[row.pk] for row in going}
 
 
-def forward_entry(payment: Payment, end: Counterparty) -> Entry:
-    """Return the entry that carries a payment."""
+def forward_entries(payments: list[Payment], ends: dict[UUID, Counterparty]) -> list[Entry]:
+    """Return the entries that carry payments, in their order, each in the class that its parties ask for."""
+    holders = holders_of({row.account_id for row in payments})
+    authorised = _authorised([row for row in payments if row.kind == Kind.COLLECTION])
+    return [
+        _forward(row, ends[row.pk], holders[row.account_id], authorised.get(row.pk, "")) for row in payments
+    ]
+
+
+def _forward(payment: Payment, end: Counterparty, holder: str, authorised_by: str) -> Entry:
+    collects = payment.kind == Kind.COLLECTION
+    options = payment.rail_options
     text = payment.remittance.reveal() if payment.remittance is not None else ""
+    sec_code = options.get("sec_code") or sec_code_for(
+        direction=DEBIT if collects else CREDIT,
+        payer=end.holder if collects else holder,
+        payee=holder if collects else end.holder,
+        remittance=text,
+        authorised_by=authorised_by,
+    )
     return Entry(
-        AchItem.Kind.FORWARD,
+        AchItem.Kind.REVERSAL if options.get("reverses") else AchItem.Kind.FORWARD,
         payment,
         payment.organisation_id,
         end,
-        CREDIT,
-        sec_code_for(
-            direction=CREDIT, payer=holder_of(payment.account_id), payee=end.holder, remittance=text
-        ),
-        PAYMENT,
+        DEBIT if collects else CREDIT,
+        sec_code,
+        options.get("description") or (COLLECTION if collects else PAYMENT),
         ach_reference(payment.pk),
         payment.amount,
     )
 
 
-def holder_of(account_id: UUID) -> str:
-    """Tell whether an account of ours belongs to a person or a company; an organisation's own is the latter."""
-    party_id = accounts.payment_account(account_id).party_id
-    return accounts.customer(party_id).kind if party_id else "company"
+def prenote_entries(*, at: datetime) -> tuple[list[Prenote], list[Entry]]:
+    """Lock the prenotes that wait and return them with their entries. What was stopped meanwhile waits on."""
+    rows = list(
+        Prenote.objects.select_for_update(skip_locked=True, no_key=True)
+        .filter(state=PrenoteState.WAITING.value)
+        .order_by("id")[:PRENOTES_MAX]
+    )
+    ends = Counterparty.objects.in_bulk({row.counterparty_id for row in rows})
+    latest = {row.pk: current(ends[row.counterparty_id], at=at) for row in rows}
+    going = [row for row in rows if not latest[row.pk].stopped_code]
+    return going, [
+        Entry(
+            AchItem.Kind.PRENOTE,
+            None,
+            row.organisation_id,
+            latest[row.pk],
+            DEBIT,
+            row.sec_code,
+            COLLECTION,
+            ach_reference(row.pk),
+            Money(0, "USD"),
+        )
+        for row in going
+    ]
+
+
+def _authorised(collections: list[Payment]) -> dict[UUID, str]:
+    """Return by payment how its debtor authorised it; nothing for the reversal of a credit."""
+    rows = Collection.objects.filter(pk__in=[row.pk for row in collections], mandate_id__isnull=False)
+    mandate_of = dict(rows.values_list("pk", "mandate_id"))
+    said = AchAuthorisation.objects.filter(mandate_id__in=set(mandate_of.values()))
+    by_mandate: dict[UUID | None, str] = dict(said.values_list("mandate_id", "authorised_by"))
+    return {key: by_mandate.get(mandate_id, "") for key, mandate_id in mandate_of.items()}
+
+
+def holders_of(account_ids: set[UUID]) -> dict[UUID, str]:
+    """Tell of accounts of ours whether they belong to a person or a company; an organisation's own to the latter."""
+    rows = accounts.payment_accounts_by_id(account_ids)
+    parties = accounts.Party.objects.filter(pk__in=[row.party_id for row in rows.values() if row.party_id])
+    kinds: dict[UUID | None, str] = dict(parties.values_list("pk", "kind"))
+    return {key: str(kinds.get(row.party_id, "company")) for key, row in rows.items()}
 
 
 def number(batch: Batch, account: SettlementAccount, entries: list[Entry], context: Context) -> AchFile:

@@ -11,8 +11,9 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
+from apps.payments.ach_reserves import free_on
 from apps.payments.domain.lifecycle import Kind
-from apps.payments.domain.mandates import DEAD, MandateState, Scheme, lapses_on
+from apps.payments.domain.mandates import ACH, DEAD, MandateState, Scheme, lapses_on
 from apps.payments.models import Batch, Payment
 from apps.payments.models_debits import Collection, CollectionPolicy, Mandate
 
@@ -23,13 +24,17 @@ DEAD_STATES = tuple(state.value for state in DEAD)
 
 
 def only_due(payments: QuerySet[Payment], *, today: date) -> QuerySet[Payment]:
-    """Leave out collections that it is too early for, that nobody was told of, or whose mandate does not stand."""
+    """Leave out collections that it is too early for, that nobody was told of, or whose mandate does not stand.
+
+    Those without a mandate take back an entry of the ACH.
+    """
     mandate_state = Mandate.objects.filter(pk=OuterRef("mandate_id")).values("state")
     due = Collection.objects.filter(submit_on__lte=today, prenotified_at__isnull=False).annotate(
         mandate_state=Subquery(mandate_state)
     )
-    ready = due.filter(mandate_state=MandateState.ACTIVE.value).values("pk")
-    return payments.filter(~Q(kind=Kind.COLLECTION.value, rail="sepa_dd") | Q(pk__in=ready))
+    stands = Q(mandate_state=MandateState.ACTIVE.value) | Q(mandate_id__isnull=True)
+    ready = due.filter(stands).values("pk")
+    return payments.filter(~Q(kind=Kind.COLLECTION.value) | Q(pk__in=ready))
 
 
 def assign_groups(payments: list[Payment], batch: Batch) -> None:
@@ -87,6 +92,8 @@ def _note_use(rows: list[Collection]) -> None:
     """Move the day on which each mandate would lapse; it is counted from its latest collection."""
     latest: dict[UUID, date] = {}
     for row in rows:
+        if row.mandate_id is None:
+            continue
         assert row.presented_for is not None
         latest[row.mandate_id] = max(row.presented_for, latest.get(row.mandate_id, row.presented_for))
     mandates = list(
@@ -132,6 +139,9 @@ def reserve_until_final(payment: Payment, settled_on: date) -> None:
     """Say until when a settled collection's money stays in the reserve, by the organisation's policy."""
     scheme = Collection.objects.values_list("scheme", flat=True).filter(pk=payment.pk).first()
     if scheme is None:
+        return
+    if scheme == ACH:
+        Collection.objects.filter(pk=payment.pk).update(reserved_until=free_on(payment, settled_on))
         return
     policy = CollectionPolicy.objects.filter(organisation_id=payment.organisation_id).first()
     days = reserve_days(policy, scheme)

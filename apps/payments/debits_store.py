@@ -93,7 +93,7 @@ def collection_data(payment: Payment, row: Collection) -> dict[str, Any]:
     """Return the JSON of a collection: its payment, its mandate and its days."""
     return {
         **payment_data(payment),
-        "mandate_id": public_id("mdt", row.mandate_id),
+        "mandate_id": public_id("mdt", row.mandate_id) if row.mandate_id else None,
         "mandate_reference": row.reference,
         "scheme": row.scheme,
         "sequence_type": row.sequence_type,

@@ -46,3 +46,17 @@ class ReturnDisputed(Event):
     contest_code: str
     state: str
     previous_state: str
+
+
+@event("payments.prenote_changed", version=1)
+@dataclass(frozen=True)
+class PrenoteChanged(Event):
+    """A prenote was ordered, sent, or came back; money may follow it from a day on."""
+
+    OBJECT: ClassVar[tuple[str, str]] = ("prenote", "prenote_id")
+
+    prenote_id: str
+    mandate_id: str
+    state: str
+    previous_state: str
+    clear_on: str = ""

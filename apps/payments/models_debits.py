@@ -20,7 +20,7 @@ RETURN_STATES = [state.value for state in returns.ReturnState]
 RETURN_KINDS = [kind.value for kind in returns.ReturnKind]
 MOVING_KINDS = sorted(kind.value for kind in returns.MOVES_MONEY)
 RECALL_STATES = [state.value for state in recalls.RecallState]
-SCHEMES = [scheme.value for scheme in mandates.Scheme]
+SCHEMES = [*(scheme.value for scheme in mandates.Scheme), mandates.ACH]
 RECURRENCES = [one.value for one in mandates.Recurrence]
 SEQUENCES = [one.value for one in mandates.SequenceType]
 
@@ -108,7 +108,7 @@ class Collection(TenantModel):
     It has its payment's key. The part about the mandate never changes, so that its file can be built again.
     """
 
-    mandate_id = models.UUIDField()
+    mandate_id = models.UUIDField(null=True)  # none: the reversal of an ACH credit, which needs none
     scheme = models.CharField(max_length=4)
     sequence_type = models.CharField(max_length=4)
     reference = models.CharField(max_length=REFERENCE_MAX)
@@ -132,6 +132,10 @@ class Collection(TenantModel):
             models.CheckConstraint(
                 condition=models.Q(scheme__in=SCHEMES, sequence_type__in=SEQUENCES),
                 name="payments_collection_words",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(mandate_id__isnull=False) | models.Q(scheme=mandates.ACH),
+                name="payments_collection_has_mandate",
             ),
         ]
         indexes = [

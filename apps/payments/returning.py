@@ -235,7 +235,7 @@ def _consequences(payment: Payment, row: Return, context: Context, origin: Origi
 def _tell_mandate(payment: Payment, row: Return, context: Context, origin: Origin) -> None:
     event = SAYS_OF_THE_MANDATE.get(row.reason_class)
     under = Collection.objects.filter(pk=payment.pk).first() if payment.kind == Kind.COLLECTION else None
-    if event is None or under is None:
+    if event is None or under is None or under.mandate_id is None:
         return
     mandate = lock(Mandate, under.mandate_id)
     why = Origin(origin.source, origin.external_id, reason=row.code)

@@ -29,7 +29,7 @@ from apps.payments.recall_files import send_recalls
 from apps.payments.return_files import import_return
 from apps.payments.status_files import import_status_file
 
-RETURN_FILES = ("*pacs.004*.xml", "*camt.029*.xml")
+RETURN_FILES = ("*pacs.004*.xml", "*camt.029*.xml", "*.ach")
 """What is taken for a file of returns, or of answers to recalls, in the incoming folder."""
 _SENDERS_LOCK, _INQUIRIES_LOCK, _CARDS_LOCK = 7_500_000, 7_500_001, 7_500_002
 SEND_S = 20.0

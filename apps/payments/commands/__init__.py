@@ -2,7 +2,15 @@
 
 from apps.payments.commands.accounts import AddSettlementAccount, SetPayoutPolicy
 from apps.payments.commands.ach import ResumeCounterparty, SetAchProfile
+from apps.payments.commands.ach_debits import (
+    AuthoriseAchDebit,
+    CollectByAch,
+    RetryCollection,
+    SetAchCollectionPolicy,
+    UsDebtor,
+)
 from apps.payments.commands.ach_returns import ApplyAchReturns, CloseReturnDispute
+from apps.payments.commands.ach_reversals import ReverseBatch, ReversePayment
 from apps.payments.commands.approval import ApprovePayment, CancelPayment, DeclinePayment
 from apps.payments.commands.batches import CloseBatch, MarkBatchSent, RecordRebuiltBatch
 from apps.payments.commands.card_disputes import AcceptDispute, ContestDispute
@@ -66,6 +74,7 @@ __all__ = [
     "ApplyReturns",
     "ApplyStatusReport",
     "ApprovePayment",
+    "AuthoriseAchDebit",
     "BookBankCharge",
     "BookCardPayout",
     "BookPayin",
@@ -76,6 +85,7 @@ __all__ = [
     "CaptureCardPayment",
     "CloseBatch",
     "CloseReturnDispute",
+    "CollectByAch",
     "ContestDispute",
     "CreateCardPayment",
     "CreateCollection",
@@ -104,9 +114,13 @@ __all__ = [
     "ResumeCounterparty",
     "ResumeMandate",
     "RetryCardPayment",
+    "RetryCollection",
     "ReturnLine",
     "ReturnPayment",
+    "ReverseBatch",
+    "ReversePayment",
     "SendInstant",
+    "SetAchCollectionPolicy",
     "SetAchProfile",
     "SetCollectionPolicy",
     "SetFeeRule",
@@ -117,4 +131,5 @@ __all__ = [
     "SignMandate",
     "StatusLine",
     "SuspendMandate",
+    "UsDebtor",
 ]

@@ -12,7 +12,7 @@ from apps.core import tenancy
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.ids import public_id
-from apps.payments.ach_files import NoAchProfile, holder_of, profiles_at
+from apps.payments.ach_files import NoAchProfile, holders_of, profiles_at
 from apps.payments.domain.us_accounts import clean_routing_number
 from apps.payments.formats.nacha.codes import CREDIT
 from apps.payments.formats.nacha.originate import plain
@@ -102,7 +102,10 @@ def check_ach(payment: Payment, end: Counterparty, *, at: datetime) -> None:
             raise NoAchProfile
     text = payment.remittance.reveal() if payment.remittance is not None else ""
     sec_code = sec_code_for(
-        direction=CREDIT, payer=holder_of(payment.account_id), payee=end.holder, remittance=text
+        direction=CREDIT,
+        payer=holders_of({payment.account_id})[payment.account_id],
+        payee=end.holder,
+        remittance=text,
     )
     findings = adapter("ach").validate(
         Instruction(

@@ -14,6 +14,7 @@ from apps.core.ids import public_id
 from apps.core.money import Money
 from apps.payments.ach_changes import ChangeLine, apply_change
 from apps.payments.ach_files import numbers_for_refusal
+from apps.payments.ach_prenotes import prenote_came_back
 from apps.payments.domain.references import clean_text
 from apps.payments.domain.return_disputes import DisputeEvent
 from apps.payments.events_ach import ReturnDisputed
@@ -129,7 +130,7 @@ def _safely(line: AchReturnLine, item: AchItem | None, message_id: str, context:
 def _apply(line: AchReturnLine, item: AchItem, message_id: str, context: Context) -> str:
     origin = Origin("file", message_id[:140], reason=line.code)
     if item.payment_id is None:
-        return _prenote_failed(line, item, context)
+        return _prenote_failed(line, item, context, origin)
     payment = lock_payment(item.payment_id)
     if line.kind in _EVENTS:
         return _argue(payment, _EVENTS[line.kind], line.code, context, origin)
@@ -137,14 +138,15 @@ def _apply(line: AchReturnLine, item: AchItem, message_id: str, context: Context
     return "applied" if come_back(payment, told, context, origin)["applied"] else "unchanged"
 
 
-def _prenote_failed(line: AchReturnLine, item: AchItem, context: Context) -> str:
-    """Stop an account that a prenote found missing; no money had moved."""
-    if classify(line.code).action is not Action.STOP:
-        return "unchanged"
-    stop_account(
-        item.counterparty_id, line.code, context, organisation_id=item.organisation_id, payment_id=None
-    )
-    return "applied"
+def _prenote_failed(line: AchReturnLine, item: AchItem, context: Context, origin: Origin) -> str:
+    """Let a prenote fail, and stop its account where the code says so; no money had moved."""
+    meaning = classify(line.code)
+    news = prenote_came_back(item, line.code, meaning, context, origin)
+    if meaning.action is Action.STOP:
+        stop_account(
+            item.counterparty_id, line.code, context, organisation_id=item.organisation_id, payment_id=None
+        )
+    return "applied" if news else "unchanged"
 
 
 def _argue(payment: Payment, event: DisputeEvent, code: str, context: Context, origin: Origin) -> str:

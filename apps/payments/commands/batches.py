@@ -14,6 +14,7 @@ from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict, NotFound
 from apps.core.ids import public_id
 from apps.payments import ach_files, books
+from apps.payments.ach_prenotes import send_prenotes
 from apps.payments.collecting import assign_groups, only_due
 from apps.payments.domain.lifecycle import Event, State, Step
 from apps.payments.lifecycle_store import Origin, advance_many, decide_for
@@ -68,12 +69,15 @@ def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
     ends: dict[UUID, Counterparty] = {}
     if command.rail == Rail.ACH:
         payments, ends = ach_files.payable(payments, at=context.at)
-    if not payments:
+    asks = command.rail == Rail.ACH and not command.same_day and not command.kinds
+    prenotes, questions = ach_files.prenote_entries(at=context.at) if asks else ([], [])
+    if not payments and not prenotes:
         raise NothingToSend(rail=command.rail)
     batch = _new_batch(command, account, payments, context)
     if command.rail == Rail.ACH:
-        entries = [ach_files.forward_entry(payment, ends[payment.pk]) for payment in payments]
+        entries = ach_files.forward_entries(payments, ends) + questions
         ach_files.number(batch, account, entries, context)
+        send_prenotes(prenotes, batch, context)
     assign_groups(payments, batch)
     origin = Origin("job", batch.message_id)
     for kind in _by_kind(payments):

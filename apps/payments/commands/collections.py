@@ -130,7 +130,7 @@ def prenotify_collection(command: PrenotifyCollection, context: Context) -> dict
     context.emit(
         CollectionPrenotified(
             payment_id=public_id("pay", payment.pk),
-            mandate_id=public_id("mdt", collection.mandate_id),
+            mandate_id=public_id("mdt", collection.mandate_id) if collection.mandate_id else "",
             mandate_reference=collection.reference,
             creditor_id=collection.creditor_id,
             creditor_name=collection.creditor_name,

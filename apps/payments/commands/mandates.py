@@ -14,6 +14,7 @@ from apps.payments.collecting import amendment_was_told
 from apps.payments.counterparties import counterparty
 from apps.payments.debits_store import mandate_data
 from apps.payments.domain.mandates import (
+    ACH,
     PRENOTIFICATION_DAYS,
     PRENOTIFICATION_DAYS_MAX,
     MandateEvent,
@@ -173,7 +174,7 @@ def create_mandate(command: CreateMandate, context: Context) -> dict[str, Any]:
         raise Invalid(field="prenotification_days", minimum=1, maximum=PRENOTIFICATION_DAYS_MAX)
     key = context.new_id()
     reference = clean_reference(command.reference or public_id("mdt", key).upper().replace("_", "-"))
-    _free_reference(command.organisation_id, reference)
+    free_reference(command.organisation_id, reference)
     row = Mandate(
         id=key,
         organisation_id=command.organisation_id,
@@ -211,11 +212,13 @@ def amend_mandate(command: AmendMandate, context: Context) -> dict[str, Any]:
     Of several amendments between two collections it tells the first state, which the bank knows.
     """
     row = lock(Mandate, command.mandate_id, organisation_id=command.organisation_id)
+    if row.scheme == ACH:
+        raise Invalid(field="mandate", reason="in the ACH a changed authorisation is a new one")
     changes: dict[str, Any] = {}
     told = _told_since_amended(row)
     if command.reference and command.reference != row.reference:
         reference = clean_reference(command.reference)
-        _free_reference(row.organisation_id, reference)
+        free_reference(row.organisation_id, reference)
         changes["reference"] = reference
         changes["original_reference"] = row.reference if told else row.original_reference or row.reference
     if command.debtor is not None:
@@ -334,7 +337,7 @@ def _not_lapsed(row: Mandate, context: Context) -> None:
         raise Invalid(field="signed_on", reason="the mandate has lapsed", lapsed_on=row.lapses_on.isoformat())
 
 
-def _free_reference(organisation_id: UUID, reference: str) -> None:
+def free_reference(organisation_id: UUID, reference: str) -> None:
     if Mandate.objects.filter(organisation_id=organisation_id, reference=reference).exists():
         raise MandateReferenceTaken(reference=reference)
 

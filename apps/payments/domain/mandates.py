@@ -27,6 +27,10 @@ class Scheme(StrEnum):
     B2B = "b2b"  # between companies; the debtor's bank knows the mandate, and there is no refund
 
 
+ACH = "ach"
+"""A mandate of the ACH: its rules are Nacha's, and no SEPA collection is made under it."""
+
+
 class Recurrence(StrEnum):
     """How often a mandate lets its creditor collect."""
 
