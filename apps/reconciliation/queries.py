@@ -17,7 +17,7 @@ from apps.ledger import public as ledger
 from apps.payments import public as payments
 from apps.reconciliation.domain.breaks import age_bucket
 from apps.reconciliation.domain.continuity import Link, Problem, check_chain
-from apps.reconciliation.domain.words import BreakState, LineState, Proof
+from apps.reconciliation.domain.words import CARD_PAYOUT, BreakState, LineState, Proof
 from apps.reconciliation.importing.pages import LAST, MORE, are_pages_of_one
 from apps.reconciliation.models import (
     BankAccount,
@@ -294,8 +294,25 @@ def closes(*, bank_account_id: UUID) -> QuerySet[DayClose]:
 LISTED_MAX = 1_000
 
 
+SETTLED_WITHIN_DAYS = 7
+"""A capture or refund that no settlement report shows for longer is overdue."""
+
+_IN_DOUBT = ("sent", "unknown", "pending")
+
+
 def processor_report(as_of: date) -> dict[str, Any]:
-    """Say which collected payments a provider owes us still, and what it settles that is none of ours."""
+    """Compare what processors did for us with what they report and pay.
+
+    Names collected payments they owe us still, what they settle that is none of ours, captures and refunds
+    that no report shows, operations whose outcome is in doubt for a day, payouts that did not arrive.
+    """
+    ended = datetime.combine(as_of + timedelta(days=1), time(), UTC)
+    operations = payments.Operation.objects.filter(type__in=("capture", "refund")).order_by("id")
+    unsettled = operations.filter(
+        state="succeeded", changed_at__lt=ended - timedelta(days=SETTLED_WITHIN_DAYS)
+    )
+    in_doubt = operations.filter(state__in=_IN_DOUBT, changed_at__lt=ended - timedelta(days=1))
+    late = Expectation.objects.filter(kind=CARD_PAYOUT, state="open", window_to__lt=as_of)
     owed = Expectation.objects.filter(kind="payin", state="open", payment_id__isnull=False)
     overdue = owed.filter(window_to__lt=as_of).order_by("due_date", "id")[:LISTED_MAX]
     unknown = Expectation.objects.filter(kind="payment", payment_id__isnull=True).exclude(state="cancelled")
@@ -310,6 +327,24 @@ def processor_report(as_of: date) -> dict[str, Any]:
             {"group": one.group_reference, **_amount(one)}
             for one in unknown.order_by("due_date", "id")[:LISTED_MAX]
         ],
+        "unsettled": [_operation(one) for one in unsettled[:LISTED_MAX]],
+        "in_doubt": [_operation(one) for one in in_doubt[:LISTED_MAX]],
+        "payouts_missing": [
+            {"payout": one.group_reference, "due": one.due_date.isoformat(), **_amount(one)}
+            for one in late.order_by("due_date", "id")[:LISTED_MAX]
+        ],
+    }
+
+
+def _operation(one: payments.Operation) -> dict[str, str]:
+    return {
+        "operation": public_id("opr", one.pk),
+        "payment": public_id("pay", one.payment_id),
+        "type": one.type,
+        "state": one.state,
+        "since": one.changed_at.date().isoformat(),
+        "amount": Money(one.amount_minor, one.currency).decimal_text(),
+        "currency": one.currency,
     }
 
 

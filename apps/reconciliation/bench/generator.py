@@ -88,6 +88,7 @@ class Generator:
         broken = (
             self._over,
             self._under,
+            self._wrong_sum,
             self._wrong_currency,
             self._wrong_reference,
             self._wrong_direction,
@@ -226,6 +227,14 @@ class Generator:
         theirs, _ = self._pair(end_to_end=self._name("O"), change=self.dice.randint(1, 90))
         self.world.reasons[theirs.id] = "over"
 
+    def _wrong_sum(self) -> None:
+        """A settlement whose net amount is not the sum of its parts."""
+        due, group = self._due(), self._name("PO")
+        gross = [self.dice.randint(500, 90_000) for _ in range(3)]
+        ours = [self._expect(amount, due, group_reference=group) for amount in gross]
+        less = sum(row.amount_minor for row in ours) - self.dice.randint(1, 90)
+        self.world.reasons[self._line(less, self._late(due), end_to_end=group).id] = "under"
+
     def _under(self) -> None:
         theirs, _ = self._pair(end_to_end=self._name("U"), change=-self.dice.randint(1, 90))
         self.world.reasons[theirs.id] = "under"
@@ -265,7 +274,8 @@ class Generator:
             self.world.reasons[theirs.id] = "ambiguous"
 
     def _missing(self) -> None:
-        ours = self._expect(self._amount(), self._due(), end_to_end=self._name("N"), payer=self._payer())
+        # Of a payer of its own: a line of that payer and amount that nothing explains would speak of it.
+        ours = self._expect(self._amount(), self._due(), end_to_end=self._name("N"), payer=self._own_payer())
         self.world.reasons[ours.id] = "missing"
 
     def _unexplained(self) -> None:

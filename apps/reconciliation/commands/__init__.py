@@ -2,6 +2,7 @@
 
 from apps.reconciliation.commands.bank_accounts import AddBankAccount
 from apps.reconciliation.commands.bulk import ResolveBreaks, ResolveBreaksWithWriteOffs
+from apps.reconciliation.commands.card_payouts import ExpectCardPayouts
 from apps.reconciliation.commands.closing import CloseDay
 from apps.reconciliation.commands.effects import ApplyMatch, RecordRefusedEffect
 from apps.reconciliation.commands.expectations import ExpectPayments
@@ -28,6 +29,7 @@ __all__ = [
     "BookBreakAsCharge",
     "BookBreakToSuspense",
     "CloseDay",
+    "ExpectCardPayouts",
     "ExpectPayments",
     "ForceMatch",
     "ImportSettlement",

@@ -14,7 +14,7 @@ from apps.core.ids import public_id
 from apps.core.money import Money
 from apps.ledger import public as ledger
 from apps.payments import public as payments
-from apps.reconciliation.domain.words import BreakState, MatchState, Method, Reason
+from apps.reconciliation.domain.words import CARD_PAYOUT, BreakState, MatchState, Method, Reason
 from apps.reconciliation.errors import NoSuchObject
 from apps.reconciliation.lines import content_id
 from apps.reconciliation.matching.bookings import payin_target, told
@@ -77,6 +77,8 @@ def _have_effect(match: Match, account: BankAccount, context: Context) -> list[i
         if one.payment_id is not None:
             answer = context.run(_of_payment(match, one, latest), step=f"payment:{one.payment_id}")
             journals += [answer["journal"]] if answer.get("journal") else []
+        elif one.kind == CARD_PAYOUT:
+            journals.append(_card_payout(match, one, latest, account, context))
         elif one.kind in _COMPONENTS:
             journals.append(_component(match, one, latest, account, context))
     return journals + _difference(match, account, latest, context)
@@ -112,6 +114,21 @@ def _component(
         statement_line=line_reference(line),
     )
     return int(context.run(command, step=f"component:{one.id}")["journal"])
+
+
+def _card_payout(
+    match: Match, one: Expectation, line: StatementLine, account: BankAccount, context: Context
+) -> int:
+    """Book a processor's payout: what its report put into clearing is cash now."""
+    assert account.settlement_account_id is not None
+    command = payments.BookCardPayout(
+        None,
+        settlement_account_id=account.settlement_account_id,
+        amount=Money(one.amount_minor, one.currency),
+        booking_date=match.day,
+        statement_line=line_reference(line),
+    )
+    return int(context.run(command, step=f"card_payout:{one.id}")["journal"])
 
 
 def _of_payment(match: Match, one: Expectation, line: StatementLine) -> Command:

@@ -104,4 +104,7 @@ class AccountRole(StrEnum):
     OBSERVED = "observed"  # we only read its statements
 
 
+CARD_PAYOUT = "card_payout"
+"""The kind of an expectation that is a card processor's payout."""
+
 OPEN_LINE, OPEN_EXPECTATION = LineState.OPEN, ExpectationState.OPEN

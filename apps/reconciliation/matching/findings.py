@@ -4,7 +4,8 @@ for every expectation past its time. The reasons are tried in this order, and th
 duplicate   the same reference and amount was booked more than once
 data        a reference of ours on another of our accounts, or with the opposite sign; or the same
             payer and amount under a reference that is another's
-currency, over, under   the reference is ours, the money is not what we expected
+currency, over, under   the reference is ours, or that of a batch or settlement of ours, and the money or the
+            sum is not what we expected
 ambiguous   several candidates
 unexplained nothing of ours is like it
 missing     expected, its window is over, and no break above speaks of it
@@ -68,6 +69,27 @@ twin AS (  -- open lines that say the same under one of our references
                 ELSE 'ambiguous' END AS reason,
            e.id AS candidate
     FROM counted c JOIN line l ON l.id = c.line_id JOIN expected e ON e.id = c.expectation_id
+), named AS (
+    SELECT id, currency, amount_minor, batch_id AS reference FROM line WHERE batch_id <> ''
+    UNION SELECT id, currency, amount_minor, message_id FROM line WHERE message_id <> ''
+    UNION SELECT id, currency, amount_minor, end_to_end FROM line WHERE end_to_end <> ''
+    UNION SELECT id, currency, amount_minor, creditor_reference FROM line WHERE creditor_reference <> ''
+), member AS (
+    SELECT id, currency, amount_minor, batch_id AS reference FROM expected WHERE batch_id <> ''
+    UNION SELECT id, currency, amount_minor, message_id FROM expected WHERE message_id <> ''
+    UNION SELECT id, currency, amount_minor, group_reference FROM expected WHERE group_reference <> ''
+), whole AS (
+    SELECT reference, currency, sum(amount_minor)::bigint AS total, array_agg(id ORDER BY id) AS ids
+    FROM member GROUP BY reference, currency
+), by_group AS (  -- lines that name a batch or a settlement whose sum is another
+    SELECT n.id AS line_id, w.total, w.ids,
+           CASE WHEN n.currency <> w.currency THEN 'currency'
+                WHEN sign(n.amount_minor) <> sign(w.total) THEN 'data'
+                WHEN abs(n.amount_minor) > abs(w.total) THEN 'over'
+                WHEN abs(n.amount_minor) < abs(w.total) THEN 'under'
+                ELSE 'ambiguous' END AS reason
+    FROM named n JOIN whole w ON w.reference = n.reference
+    WHERE n.id NOT IN (SELECT line_id FROM duplicate) AND n.id NOT IN (SELECT line_id FROM by_reference)
 ), elsewhere AS (  -- a reference of ours, booked on another of our accounts than it should be
     SELECT l.id AS line_id, (array_agg(o.id ORDER BY o.id))[1] AS expectation_id FROM line l
     JOIN reconciliation_expectation o ON o.end_to_end = l.end_to_end AND o.state = 'open'
@@ -80,6 +102,7 @@ twin AS (  -- open lines that say the same under one of our references
     FROM alike_pair
     WHERE line_id NOT IN (SELECT line_id FROM duplicate)
         AND line_id NOT IN (SELECT line_id FROM by_reference)
+        AND line_id NOT IN (SELECT line_id FROM by_group)
         AND line_id NOT IN (SELECT line_id FROM elsewhere)
 ), by_payer AS (
     SELECT line_id,
@@ -94,14 +117,17 @@ twin AS (  -- open lines that say the same under one of our references
         SELECT FROM expected e WHERE e.counterparty = l.counterparty
             AND e.amount_minor = l.amount_minor AND e.currency = l.currency)
 ), told AS (
-    SELECT line_id, expectation_id, 'duplicate' AS reason, NULL::uuid AS candidate, 1 AS rank FROM duplicate
-    UNION ALL SELECT line_id, expectation_id, reason, candidate, 2 FROM by_reference
-    UNION ALL SELECT line_id, expectation_id, 'data', expectation_id, 3 FROM elsewhere
-    UNION ALL SELECT line_id, expectation_id, reason, candidate, 4 FROM by_payer
-    UNION ALL SELECT line_id, NULL, 'ambiguous', NULL, 5 FROM crowded
-    UNION ALL SELECT id, NULL, 'unexplained', NULL, 6 FROM line
+    SELECT line_id, expectation_id, 'duplicate' AS reason, NULL::uuid AS candidate, NULL::bigint AS total,
+           1 AS rank FROM duplicate
+    UNION ALL SELECT line_id, expectation_id, reason, candidate, NULL, 2 FROM by_reference
+    UNION ALL SELECT g.line_id, CASE WHEN cardinality(g.ids) = 1 THEN g.ids[1] END, g.reason, m.id, g.total, 3
+        FROM by_group g CROSS JOIN LATERAL unnest(g.ids) AS m(id)
+    UNION ALL SELECT line_id, expectation_id, 'data', expectation_id, NULL, 4 FROM elsewhere
+    UNION ALL SELECT line_id, expectation_id, reason, candidate, NULL, 5 FROM by_payer
+    UNION ALL SELECT line_id, NULL, 'ambiguous', NULL, NULL, 6 FROM crowded
+    UNION ALL SELECT id, NULL, 'unexplained', NULL, NULL, 7 FROM line
 ), best AS (
-    SELECT line_id, (array_agg(reason ORDER BY rank, reason))[1] AS reason, min(rank) AS rank,
+    SELECT line_id, (array_agg(total ORDER BY rank, reason))[1] AS total, (array_agg(reason ORDER BY rank, reason))[1] AS reason, min(rank) AS rank,
            (array_agg(expectation_id ORDER BY rank, expectation_id))[1] AS expectation_id,
            array_remove(array_agg(DISTINCT candidate), NULL) AS candidates
     FROM told GROUP BY line_id
@@ -110,7 +136,8 @@ twin AS (  -- open lines that say the same under one of our references
     UNION SELECT unnest(candidates) FROM best
 )
 SELECT b.line_id, b.expectation_id, e.organisation_id, b.reason, l.booking_date,
-       CASE WHEN e.id IS NULL THEN l.amount_minor
+       CASE WHEN b.total IS NOT NULL AND b.reason <> 'currency' THEN l.amount_minor - b.total
+            WHEN e.id IS NULL THEN l.amount_minor
             WHEN e.currency = l.currency THEN l.amount_minor - e.amount_minor
             ELSE l.amount_minor END,
        l.currency, coalesce(b.candidates[1:10], '{{}}')

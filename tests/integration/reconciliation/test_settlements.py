@@ -84,7 +84,8 @@ class TestNetSettlement:
         import_it(bank, path)
         bank.books(9_700, end_to_end="PO-2")
 
-        assert bank.reconcile()["breaks"] == {"unexplained": 1}
+        assert bank.reconcile()["breaks"] == {"under": 1}
+        assert bank.only_break().difference_minor == -50
 
     def test_an_amount_that_differs_from_its_payment_fails_the_import(
         self, bank, merchant, collected, tmp_path
