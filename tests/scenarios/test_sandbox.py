@@ -78,6 +78,10 @@ class TestTheSandbox:
             ("payout", "returned"),
             ("payout", "ordered"),
             ("refund", "settled"),
+            ("collection", "final"),
+            ("collection", "settled"),
+            ("collection", "rejected"),
+            ("collection", "returned"),
         } <= endings
 
     def test_has_two_currencies_and_a_month_of_history(self, sandbox):

@@ -22,6 +22,7 @@ from apps.core.money import Money
 from apps.payments import public as payments
 from apps.reconciliation import public as reconciliation
 from apps.simulator.sandbox import cast
+from apps.simulator.sandbox.subscriptions import Subscriptions
 from apps.simulator.sandbox.world import ACTOR, Hand, World
 
 DAYS = 30
@@ -32,6 +33,7 @@ APPROVER = Actor("staff", "sandbox-approver", None, frozenset({"payments.approve
 def live_through(hand: Hand, world: World, *, today: date) -> Iterator[date]:
     """Live through the days before today; yield each day that is done."""
     story = _Story(hand, world)
+    story.subscriptions.open(_at(today - timedelta(days=DAYS), 7 * 60))
     for offset in range(DAYS, 0, -1):
         day = today - timedelta(days=offset)
         story.live(day, last=offset == 1)
@@ -47,6 +49,7 @@ class _Story:
             tuple[str, str, Money]
         ] = []  # (payment, reference, amount) of the day before
         self.paid_in: list[tuple[str, Money]] = []
+        self.subscriptions = Subscriptions(hand, world)
 
     def live(self, day: date, *, last: bool) -> None:
         """Live one day. On weekends people pay, but banks are closed."""
@@ -57,6 +60,8 @@ class _Story:
             return
         self._people_pay_by_bank_transfer(day)
         self._suppliers_are_paid(day)
+        if day.weekday() == 0:
+            self.subscriptions.collect(_at(day, 9 * 60))
         if day.weekday() == 3:
             self._somebody_gets_a_refund(day)
         self._the_bank_does_its_work(day, unexplained=day.day % 9 == 4, charge=day.weekday() == 4)
@@ -223,6 +228,7 @@ class _Story:
                 payments.import_status_file(
                     answer, file_name=f"{batch['message_id']}.pain.002.xml", actor=ACTOR, at=at
                 )
+        self.subscriptions.bank_day(day, at)
         if charge:
             bank.charge(iban, Money(1_250, "EUR"), text="Account fee")
         if unexplained:
@@ -235,12 +241,13 @@ class _Story:
             )
         evening = _at(day, 18 * 60 + 30)
         for account in cast.SETTLEMENT_IBANS.values():
-            if bank.has_news(account):
+            if bank.has_news(account, day=day):
                 data = bank.statement(account, day=day, at=evening)
                 reconciliation.import_statement(
                     data, file_name=f"{account}-{day:%Y%m%d}.camt.053.xml", actor=ACTOR, at=evening
                 )
         reconciliation.reconcile(as_of=day, actor=ACTOR, at=evening + timedelta(minutes=5))
+        self.subscriptions.evening(evening + timedelta(minutes=10))
         self._remember_settled(day)
 
     def _remember_settled(self, day: date) -> None:
