@@ -85,8 +85,9 @@ def days_page(request: HttpRequest) -> HttpResponse:
     """Show the latest days of every bank account: proven, closed, with breaks, or nothing yet."""
     today = clock.database_now().date()
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
-    known = list(BankAccount.objects.order_by("-role", "number", "currency")[:ACCOUNTS_MAX])
     cells = queries.matrix(first=days[0], last=today)
+    followed = BankAccount.objects.order_by("-role", "number", "currency")
+    known = [one for one in followed if one.id in cells or one.role == "settlement"][:ACCOUNTS_MAX]
     matrix = [
         (account_name(one), [_cell(cells.get(one.id, {}).get(day), one, day) for day in days])
         for one in known
