@@ -34,7 +34,7 @@ class CardWorld:
             _server = ProcessorServer(Processor(), api_key="sandbox").start()
         self.server = _server
         self.at = clock.database_now()
-        self.server.now = lambda: self.at
+        self.server.desk.now = lambda: self.at
         with tenancy.scope(tenancy.PLATFORM):
             exists = CardProcessor.objects.filter(currency="EUR").exists()
             self.bank = next(r for r in payments.settlement_accounts() if r.currency == "EUR")

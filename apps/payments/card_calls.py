@@ -30,6 +30,7 @@ from apps.payments.domain.cards import AttemptState, DisputeState, OperationType
 from apps.payments.domain.machine import IllegalTransition
 from apps.payments.models_cards import Attempt, CardDetails, Dispute, DisputeEvidence, Operation
 from apps.payments.rails import card
+from apps.payments.transport import BadDestination, url_of
 
 STEPS_MAX = 6
 DUE_MAX = 100
@@ -169,13 +170,16 @@ def _dispute_call(row: Dispute) -> _Call | None:
 def _made(call: _Call) -> tuple[Outcome, str, dict[str, Any]]:
     """Make a call and put what came of it into words."""
     try:
+        base_url = call.base_url or url_of("card_processor")
+        if not base_url:
+            raise processor.NotSent("not_connected")
         answer = processor.call(
-            call.base_url,
+            base_url,
             call.request,
             api_key=settings.CARD_PROCESSOR_KEY,
             timeout_s=settings.CARD_PROCESSOR_TIMEOUT_S,
         )
-    except processor.NotSent as problem:
+    except (processor.NotSent, BadDestination) as problem:
         _log.warning("processor not reached", problem=str(problem))
         return (Outcome.NO_ANSWER if call.asks else Outcome.NOT_SENT), "", {}
     except processor.NoAnswer as problem:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +29,10 @@ _PAGE = (
 )
 
 
+class NotAwake(Exception):
+    """The sandbox is not loaded yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a merchant's events go, and the secret they are signed with."""
@@ -37,21 +41,63 @@ class Endpoint:
     secret: str
 
 
-class ProcessorServer:
-    """Serves a processor on a port of this machine until stopped."""
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes
+    kind: str = "application/json"
+
+
+class Desk:
+    """Answers HTTP requests for a processor, one at a time."""
 
     def __init__(
         self,
         processor: Processor,
         *,
         api_key: str,
-        port: int = 0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.processor, self.api_key, self.now = processor, api_key, now
         self.lock = threading.Lock()
         self.calls: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+
+    def serve(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Spoken | None:
+        """Answer a request, or return None when the answer gets lost."""
+        with self.lock:
+            if path.startswith("/pay/"):
+                return self._page(method, path.removeprefix("/pay/"), body)
+            reply = self._answer(method, path, headers, body)
+        return None if reply.lost else Spoken(reply.status, json.dumps(reply.data).encode())
+
+    def _answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        given = headers.get("Authorization", "").encode("latin-1", "replace")
+        if not hmac.compare_digest(given, f"Bearer {self.api_key}".encode()):
+            return Reply(401, {"code": "unauthorised"})
+        self.calls.append(f"{method} {path}")
+        if method == "GET":
+            return self.processor.get(path, at=self.now())
+        try:
+            data = json.loads(body)
+            return self.processor.post(path, data, key=headers.get("Idempotency-Key", ""), at=self.now())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return Reply(400, {"code": "bad_request"})
+
+    def _page(self, method: str, authorisation: str, body: bytes) -> Spoken:
+        if method == "GET":
+            return Spoken(200, _PAGE.encode(), "text/html; charset=utf-8")
+        done = self.processor.complete_action(authorisation, succeeded=b"outcome=yes" in body, at=self.now())
+        return Spoken(200 if done else 404, b"Thank you." if done else b"Nothing to do.", "text/plain")
+
+
+class ProcessorServer:
+    """Serves a processor on a port of this machine until stopped."""
+
+    def __init__(self, processor: Processor, *, api_key: str, port: int = 0) -> None:
+        self.processor, self.desk = processor, Desk(processor, api_key=api_key)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self.desk))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         processor.base_url = self.url
@@ -67,65 +113,31 @@ class ProcessorServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, method: str, path: str, headers: Any, body: bytes) -> Reply:
-        """Answer a request of the API."""
-        if not hmac.compare_digest(str(headers.get("Authorization", "")), f"Bearer {self.api_key}"):
-            return Reply(401, {"code": "unauthorised"})
-        self.calls.append(f"{method} {path}")
-        with self.lock:
-            if method == "GET":
-                return self.processor.get(path, at=self.now())
-            try:
-                data = json.loads(body)
-                return self.processor.post(
-                    path, data, key=str(headers.get("Idempotency-Key", "")), at=self.now()
-                )
-            except (ValueError, KeyError, TypeError):
-                return Reply(400, {"code": "bad_request"})
 
-    def authenticate(self, path: str, body: bytes) -> bool:
-        """Take the payer's answer on the authentication page."""
-        with self.lock:
-            return self.processor.complete_action(
-                path.removeprefix("/pay/"), succeeded=b"outcome=yes" in body, at=self.now()
-            )
-
-
-def _handler(server: ProcessorServer) -> type[BaseHTTPRequestHandler]:
+def _handler(desk: Desk) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 30
 
         def do_GET(self) -> None:
-            if self.path.startswith("/pay/"):
-                self._write(200, _PAGE.encode(), "text/html; charset=utf-8")
-            else:
-                self._reply(server.answer("GET", self.path, self.headers, b""))
+            self._say(desk.serve("GET", self.path, dict(self.headers), b""))
 
         def do_POST(self) -> None:
             length = self.headers.get("Content-Length", "0")
             if not length.isdigit() or int(length) > BODY_BYTES_MAX:
-                self._reply(Reply(413, {"code": "too_large"}))
+                self._say(Spoken(413, b"{}"))
                 return
-            body = self.rfile.read(int(length))
-            if self.path.startswith("/pay/"):
-                done = server.authenticate(self.path, body)
-                self._write(200 if done else 404, b"Thank you." if done else b"Nothing to do.", "text/plain")
-            else:
-                self._reply(server.answer("POST", self.path, self.headers, body))
+            self._say(desk.serve("POST", self.path, dict(self.headers), self.rfile.read(int(length))))
 
-        def _reply(self, reply: Reply) -> None:
-            if reply.lost:
+        def _say(self, spoken: Spoken | None) -> None:
+            if spoken is None:
                 self.close_connection = True  # the answer is lost: the connection just ends
                 return
-            self._write(reply.status, json.dumps(reply.data).encode(), "application/json")
-
-        def _write(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_response(spoken.status)
+            self.send_header("Content-Type", spoken.kind)
+            self.send_header("Content-Length", str(len(spoken.body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(spoken.body)
 
         def log_message(self, *_: Any) -> None:
             """Say nothing: requests hold tokens."""

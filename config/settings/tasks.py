@@ -34,9 +34,9 @@ BANK_PORT = env.number("BANK_PORT", 0)
 _BANK = f"http://127.0.0.1:{BANK_PORT}" if BANK_PORT and ENVIRONMENT == "sandbox" else ""
 PROVIDER_URLS = {
     name: env.text(f"{name.upper()}_URL", f"{_BANK}/{name}" if _BANK else "")
-    for name in ("sepa_inst", "fednow", "payee_verification")
+    for name in ("sepa_inst", "fednow", "payee_verification", "card_processor")
 }
-"""Where each instant rail and the verification of payees is reached (SEPA_INST_URL …): https, or this machine."""
+"""Where each instant rail, the verification of payees and the card processor is reached (SEPA_INST_URL …): https, or this machine."""
 PROVIDER_CERTIFICATE = env.text("PROVIDER_CERTIFICATE")
 """A file with our certificate and key, for providers that ask for it (mutual TLS)."""
 PROVIDER_CA = env.text("PROVIDER_CA")

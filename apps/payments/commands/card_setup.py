@@ -37,7 +37,7 @@ _PARTS = (
 class AddCardProcessor(Command):
     """Register the operator's account with a card processor, in one currency. For the platform.
 
-    `name` is the provider whose verified webhooks tell of its payments; `reserve_days` is how long a
+    Without `base_url` it is reached where the settings say (CARD_PROCESSOR_URL). `name` is the provider whose verified webhooks tell of its payments; `reserve_days` is how long a
     captured amount stays pending.
     """
 
@@ -57,7 +57,8 @@ def add_card_processor(command: AddCardProcessor, context: Context) -> dict[str,
         raise Invalid(field="name")
     if not 0 <= command.reserve_days <= RESERVE_DAYS_MAX:
         raise Invalid(field="reserve_days", minimum=0, maximum=RESERVE_DAYS_MAX)
-    _check_url(command.base_url)
+    if command.base_url:
+        _check_url(command.base_url)
     if route_by_id(command.settlement_account_id).currency != command.currency:
         raise Invalid(field="settlement_account_id", reason="another currency")
     active = CardProcessor.objects.filter(currency=command.currency, active=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +20,7 @@ from apps.core.money import Money
 from apps.payments import public as payments
 from apps.simulator.bank import Bank
 from apps.simulator.sandbox import cast, logins
+from apps.webhooks import public as webhooks
 
 ACTOR = system_actor("sandbox")
 SCOPES = (
@@ -112,6 +115,33 @@ def _open_customers(hand: Hand, world: World, at: datetime) -> None:
                 at,
             )
             world.accounts.setdefault(currency, []).append(parse_public_id("acc", account["id"]))
+
+
+def open_cards(hand: Hand, world: World, at: datetime) -> dict[str, dict[str, str]]:
+    """Connect the sandbox's card processor, and charge the merchant for captures.
+
+    Returns, by merchant, where the processor's events go and the secret they are signed with.
+    """
+    for currency in cast.SETTLEMENT_IBANS:
+        hand.do(
+            payments.AddCardProcessor(
+                None, world.operator_id, cast.PROVIDER, currency, "", world.settlement[currency]
+            ),
+            f"card_processor:{currency}",
+            at,
+        )
+        hand.do(
+            payments.SetFeeRule(world.merchant_id, currency, at.date(), flat_minor=25, percent_bp=180),
+            f"card_fees:{currency}",
+            at,
+        )
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    source = hand.do(
+        webhooks.AddSource(world.merchant_id, cast.PROVIDER, "The sandbox's card processor", secret),
+        "card_source",
+        at,
+    )
+    return {public_id("org", world.merchant_id): {"path": source["path"], "secret": secret}}
 
 
 def make_logins(

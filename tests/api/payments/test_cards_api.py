@@ -55,7 +55,7 @@ class TestAnOrder:
         assert caller.get(f"payments/{told['id']}").json() == told
 
     def test_given_again_is_answered_the_same_and_charged_once(self, caller, merchant, world):
-        before = len(world.server.calls)
+        before = len(world.server.desk.calls)
         first = caller.post("payments", order(merchant), key="once")
         caller.post(f"payments/{first.json()['id']}/refunds", {"amount": eur("1.00")})
         second = caller.post("payments", order(merchant), key="once")
@@ -64,7 +64,7 @@ class TestAnOrder:
         assert second.content == first.content
         assert second.headers["Idempotent-Replayed"] == "true"
         assert (other.status_code, other.json()["code"]) == (422, "idempotency_conflict")
-        calls = world.server.calls[before:]
+        calls = world.server.desk.calls[before:]
         assert calls.count("POST /v1/authorisations") == 1
 
     def test_while_the_first_is_being_answered_waits(self, caller, merchant, world, monkeypatch):

@@ -847,12 +847,12 @@ class TestAtTheSameMoment:
 
     def test_of_two_who_send_one_does(self, world, merchant, in_threads):
         answer = world.order(merchant)
-        before = len(world.server.calls)
+        before = len(world.server.desk.calls)
         in_threads(
             lambda _: card_calls.drive(answer["next"], organisation_id=merchant.id, at=world.at), range(4)
         )
 
-        sent = [one for one in world.server.calls[before:] if one == "POST /v1/authorisations"]
+        sent = [one for one in world.server.desk.calls[before:] if one == "POST /v1/authorisations"]
         assert len(sent) == 1
 
     def test_the_answer_and_the_event_may_race(self, world, merchant, in_threads):  # 9

@@ -12,11 +12,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.core import clock, relay
 from apps.core.models import Setting
-from apps.simulator.management.commands.run_bank_simulator import STATE_FILE, save_bank
+from apps.simulator.card_office import save_office
+from apps.simulator.management.commands.run_bank_simulator import CARDS_STATE_FILE, STATE_FILE, save_bank
+from apps.simulator.processor import Processor
 from apps.simulator.sandbox import story
 from apps.simulator.sandbox.logins import write_logins
 from apps.simulator.sandbox.third_party import import_third_party_statements
-from apps.simulator.sandbox.world import Hand, build_world, make_logins
+from apps.simulator.sandbox.world import Hand, build_world, make_logins, open_cards
 from config import env
 
 COMMANDS_MAX = 3_000
@@ -59,6 +61,8 @@ class Command(BaseCommand):
         self._say(f"Imported {samples} sample statements of real banks.")
         relay.drain()
         save_bank(world.bank, Path(settings.VAR_DIR) / "bank" / STATE_FILE)
+        endpoints = open_cards(hand, world, now)
+        save_office(Path(settings.VAR_DIR) / "bank" / CARDS_STATE_FILE, Processor(), endpoints)
         people, variables = make_logins(hand, world, now, base_url=options["base_url"])
         write_logins(Path(settings.VAR_DIR), people, variables)
         Setting.objects.create(name=MARK, value={"commands": hand.count, "loaded_at": now.isoformat()})

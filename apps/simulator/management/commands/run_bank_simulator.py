@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from django.core.management.base import BaseCommand
 from apps.core.folders import Incoming, put_whole
 from apps.payments.public import formats
 from apps.simulator.bank import Bank
+from apps.simulator.card_office import CardOffice
 from apps.simulator.instant import Counter
 from apps.simulator.listening import NotAwake, listening
+from apps.simulator.processor_http import Spoken
 from apps.simulator.sandbox import cast
 from apps.simulator.us_bank import DuplicateFile, UsBank
 
 STATE_FILE, US_STATE_FILE, INSTANT_STATE_FILE = "bank.json", "us_bank.json", "instant.json"
+CARDS_STATE_FILE = "card_processor.json"
 ACH_AT_ONCE = timedelta(days=14)
 """How far ahead the bank's calendar stands when entries are to settle at once: past every return by fault."""
 DIRECTORY = {supplier.iban: supplier.name for supplier in cast.SUPPLIERS} | {
@@ -40,8 +44,9 @@ class Command(BaseCommand):
         "Play the operator's banks for the sandbox: take pain.001, pain.008 and camt.056 files from the "
         "outgoing folder, answer with pain.002 or camt.029 at once, with a camt.053 statement a few seconds "
         "later, and tell what comes back as pacs.004; take NACHA files, and give BAI2 statements, returns and "
-        "changes when they are due; take instant payments and verifications of payees by HTTP. Needs the "
-        "state that load_sandbox left (var/bank/bank.json, var/bank/us_bank.json)."
+        "changes when they are due; take instant payments and verifications of payees by HTTP; and be the card "
+        "processor: its API, signed webhooks, settlement reports. Needs the state that load_sandbox left "
+        "(var/bank/bank.json, us_bank.json, card_processor.json)."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -106,12 +111,21 @@ class Teller:
         self.us_bank: UsBank | None = None
         self.instant_state = state.with_name(INSTANT_STATE_FILE)
         self.counter: Counter | None = None
+        self.cards = CardOffice(state.with_name(CARDS_STATE_FILE), incoming=incoming)
         self.busy = threading.Lock()
 
     def look(self) -> None:
         """Take what lies in the outgoing folder; give a statement when things have been quiet."""
         with self.busy:
             self._look()
+        self.cards.deliver(at=_now())
+
+    def serve_cards(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Spoken | None:
+        """Answer for the card processor, or None when the answer gets lost. Raises NotAwake."""
+        with self.busy:
+            said = self.cards.serve(method, path, headers, body)
+            self.latest_payment = time.monotonic()
+            return said
 
     def serve(self, path: str, body: bytes) -> bytes | None:
         """Answer a call, or None for silence. Raises NotAwake, FormatError, ValueError, LookupError."""
@@ -157,7 +171,11 @@ class Teller:
         if self.us_bank is not None:
             for path in self.outgoing.files("*.ach"):
                 self._take_us(path, self.us_bank)
+        self.cards.pass_time(at=_now())
         if time.monotonic() - self.latest_payment >= self.statement_after_s:
+            assert self.bank is not None
+            if self.cards.pay_out(self.bank, at=_now()):
+                self._save()
             self._give_statements()
             if self.us_bank is not None:
                 self._answer_us(self.us_bank)
