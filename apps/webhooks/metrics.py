@@ -36,3 +36,8 @@ RECONCILED = Counter(
     "Provider events that never came by webhook and were found in its list.",
     ["provider"],
 )
+RECONCILER_FAILURES = Counter(
+    "bezant_reconciler_failures_total",
+    "Readings of a provider's list that ended early: refused, out of reach, or not to be read.",
+    ["provider"],
+)

@@ -8,8 +8,9 @@ from apps.webhooks.commands.sources import AddSource, RollSourceSecret, SetSourc
 from apps.webhooks.letters import Letter
 from apps.webhooks.letters import find as dead_letters
 from apps.webhooks.letters import groups as dead_letter_groups
+from apps.webhooks.listers import LISTERS
 from apps.webhooks.models import Delivery, Endpoint, InboxEvent, ReplayJob, Source
-from apps.webhooks.queries import attempts
+from apps.webhooks.queries import attempts, catching_up
 from apps.webhooks.signatures import (
     PROVIDERS,
     ProviderEvent,
@@ -21,6 +22,7 @@ from apps.webhooks.signatures import (
 )
 
 __all__ = [
+    "LISTERS",
     "PROVIDERS",
     "AddSource",
     "Delivery",
@@ -43,6 +45,7 @@ __all__ = [
     "Unreadable",
     "Verdict",
     "attempts",
+    "catching_up",
     "dead_letter_groups",
     "dead_letters",
     "provider_events",

@@ -12,6 +12,7 @@ from apps.core.errors import NotFound
 from apps.core.ids import public_id
 from apps.core.models import OutboxEvent
 from apps.webhooks.domain.breaker import PAUSE_FIRST_S
+from apps.webhooks.listers import LISTERS
 from apps.webhooks.models import (
     Attempt,
     Delivery,
@@ -176,3 +177,15 @@ def source_secret(source_id: UUID) -> str:
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
+
+
+def catching_up(source: Source) -> str:
+    """Say whether events of a source that never came by webhook can be found, and when they were last looked for."""
+    if source.provider not in LISTERS:
+        return "not possible: this provider offers no list of what it sent"
+    keys = SourceSecret.objects.filter(source_id=source.pk, use=SourceSecret.Use.API, valid_until=None)
+    if not keys.exists():
+        return "not done: there is no key of the provider's API yet"
+    if source.reconciled_at is None:
+        return "every quarter of an hour; not yet done"
+    return f"every quarter of an hour; read up to {source.reconciled_at:%Y-%m-%d %H:%M} UTC"

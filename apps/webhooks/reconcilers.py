@@ -9,90 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from urllib.parse import urlencode
+from itertools import islice
 
 import structlog
 from django.conf import settings
 
 from apps.core import clock, tenancy
 from apps.webhooks import intake, metrics, wake
+from apps.webhooks.listers import LISTERS, Ask, Reading, Reply
 from apps.webhooks.models import Source, SourceSecret
 from apps.webhooks.sending.http import Sender
-from apps.webhooks.signatures import ProviderEvent, Unreadable, provider_events
+from apps.webhooks.signatures import Unreadable
 from apps.webhooks.sources import KnownSource
 
-PAGES_MAX = 50
+PAGES_MAX = 200
 PAGE_BYTES_MAX = 8 * 1024 * 1024
 _log = structlog.get_logger("bezant.webhooks.reconcilers")
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a provider's list, oldest event first; `cursor` is where the next one begins."""
-
-    events: list[ProviderEvent]
-    cursor: str
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Lister:
-    """How a provider lists: the URL of the page after a cursor, and how to read a page (raises Unreadable)."""
-
-    url: Callable[[Source, str], str]
-    read: Callable[[Source, Any, str, datetime], Page]
-
-
-def _stripe_url(source: Source, cursor: str) -> str:
-    base = str(source.config.get("api_url", "https://api.stripe.com"))
-    # `ending_before` gives what is newer than an event. The first time there is none, and the newest
-    # page says where to begin.
-    return f"{base}/v1/events?{urlencode({'limit': 100} | ({'ending_before': cursor} if cursor else {}))}"
-
-
-def _stripe_page(source: Source, document: Any, cursor: str, at: datetime) -> Page:
-    rows = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(rows, list):
-        raise Unreadable("not_a_list")
-    events = [event for row in reversed(rows) for event in _events("stripe", row, {}, at)]
-    newest = events[-1].event_id if events else cursor
-    return Page(events, newest, bool(cursor) and document.get("has_more") is True)
-
-
-def _sandbox_url(source: Source, cursor: str) -> str:
-    return f"{source.config.get('events_url', '')}?{urlencode({'after': cursor})}"
-
-
-def _sandbox_page(source: Source, document: Any, cursor: str, at: datetime) -> Page:
-    rows = document.get("events") if isinstance(document, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Unreadable("not_a_list")
-    events = [
-        event
-        for row in rows
-        for event in _events(source.provider, row.get("body"), {"webhook-id": str(row.get("id", ""))}, at)
-    ]
-    following = document.get("next")
-    return Page(
-        events, following if isinstance(following, str) else cursor, bool(rows) and isinstance(following, str)
-    )
-
-
-def _events(provider: str, body: Any, headers: dict[str, str], at: datetime) -> list[ProviderEvent]:
-    return provider_events(provider=provider, headers=headers, body=json.dumps(body).encode(), at=at)
-
-
-LISTERS: dict[str, Lister] = {
-    "stripe": Lister(_stripe_url, _stripe_page),
-    # Any sender of Standard Webhooks that answers GET <events_url>?after=<cursor> with
-    # {"events": [{"id", "body"}, …], "next": "<cursor>"}, as the sandbox does.
-    "bezant_sandbox": Lister(_sandbox_url, _sandbox_page),
-    "standardwebhooks": Lister(_sandbox_url, _sandbox_page),
-}
 
 
 def reconcile_all(*, at: datetime | None = None) -> int:
@@ -107,6 +40,7 @@ def reconcile_all(*, at: datetime | None = None) -> int:
         try:
             missing += reconcile(source, keys[source.pk], at=at or clock.database_now())
         except Unreadable as unreadable:
+            metrics.RECONCILER_FAILURES.labels(source.provider).inc()
             _log.warning("a provider's list cannot be read", source=str(source.pk), reason=unreadable.reason)
     return missing
 
@@ -114,38 +48,51 @@ def reconcile_all(*, at: datetime | None = None) -> int:
 def reconcile(source: Source, api_key: str, *, at: datetime) -> int:
     """Read the provider's list on from where it was read to; return how many events were missing.
 
-    Each page is stored and its cursor saved before the next one is asked for. Raises Unreadable.
+    Each page is stored and its cursor saved before the next one is asked for, so that a refusal (429 is one)
+    costs nothing that was read: the next round goes on from there. Raises Unreadable.
     """
     known = KnownSource(source.pk, source.organisation_id, source.provider, True, source.config, ())
-    missing, cursor = 0, source.reconciled_to
-    for _ in range(PAGES_MAX):
-        content = asyncio.run(_fetch(LISTERS[source.provider].url(source, cursor), api_key))
-        try:
-            document = json.loads(content, parse_float=str)
-        except ValueError:
-            raise Unreadable("not_json") from None
-        page = LISTERS[source.provider].read(source, document, cursor, at)
-        if page.events:
-            missing += intake.store_listed(known, page.events, content, at=at)
-        cursor = page.cursor[:200]
-        with tenancy.scope(source.organisation_id):
-            Source.objects.filter(pk=source.pk).update(reconciled_to=cursor, reconciled_at=at)
-        if not page.more:
-            break
-    if missing:
-        metrics.RECONCILED.labels(source.provider).inc(missing)
-        _log.warning("events that never came were found", source=str(source.pk), count=missing)
-        wake.inbox()
+    reading = Reading(source, api_key, source.reconciled_to, at, _asker(api_key))
+    missing = 0
+    try:
+        for page in islice(LISTERS[source.provider](reading), PAGES_MAX):
+            if page.events:
+                missing += intake.store_listed(known, page.events, page.content, at=at)
+            if page.cursor is not None:
+                with tenancy.scope(source.organisation_id):
+                    Source.objects.filter(pk=source.pk).update(
+                        reconciled_to=page.cursor[:200], reconciled_at=at
+                    )
+    finally:
+        if missing:
+            metrics.RECONCILED.labels(source.provider).inc(missing)
+            _log.warning("events that never came were found", source=str(source.pk), count=missing)
+            wake.inbox()
     return missing
 
 
-async def _fetch(url: str, api_key: str) -> bytes:
-    async with Sender(allow_local=settings.WEBHOOK_ALLOW_LOCAL, proxy=settings.WEBHOOK_PROXY) as sender:
-        answer, content = await sender.fetch(
-            url,
-            headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json"},
-            bytes_max=PAGE_BYTES_MAX,
+def _asker(api_key: str) -> Ask:
+    def ask(url: str, *, headers: dict[str, str] | None = None, body: bytes | None = None) -> Reply:
+        content, link = asyncio.run(
+            _fetch(url, {"Authorization": f"Bearer {api_key}"} if headers is None else headers, body)
         )
-    if answer.status_code != 200:
-        raise Unreadable(answer.error or f"http_{answer.status_code}")
-    return content
+        try:
+            # Numbers keep their digits, as in the webhook itself; no reader here calculates with them.
+            return Reply(json.loads(content, parse_float=str), content, link)
+        except (ValueError, RecursionError):
+            raise Unreadable("not_json") from None
+
+    return ask
+
+
+async def _fetch(url: str, headers: dict[str, str], body: bytes | None) -> tuple[bytes, str]:
+    async with Sender(allow_local=settings.WEBHOOK_ALLOW_LOCAL, proxy=settings.WEBHOOK_PROXY) as sender:
+        fetched = await sender.fetch(
+            url,
+            headers={"Accept": "application/json", "Content-Type": "application/json", **headers},
+            bytes_max=PAGE_BYTES_MAX,
+            body=body,
+        )
+    if fetched.answer.status_code != 200:
+        raise Unreadable(fetched.answer.error or f"http_{fetched.answer.status_code}")
+    return fetched.content, fetched.link

@@ -46,6 +46,7 @@ PAGES = [
     "endpoints/",
     "deliveries/",
     "inbox/",
+    "sources/",
     "audit/",
     "approvals/",
     "search/?q=12.34",

@@ -17,7 +17,17 @@ from apps.console.site import SITE
 from apps.console.tiles import Tile, tile
 from apps.core.console import ReadOnlyAdmin, id_html, page_of, state_html, time_html
 from apps.core.ids import public_id
-from apps.webhooks.public import Delivery, Endpoint, InboxEvent, ReplayInboxEvent, ResendDelivery, attempts
+from apps.webhooks.public import (
+    LISTERS,
+    Delivery,
+    Endpoint,
+    InboxEvent,
+    ReplayInboxEvent,
+    ResendDelivery,
+    Source,
+    attempts,
+    catching_up,
+)
 
 READ = "webhooks.read"
 DEAD_OUT, DEAD_IN = "/console/deliveries/?status__exact=dead", "/console/inbox/?status__exact=dead"
@@ -25,11 +35,13 @@ DEAD_OUT, DEAD_IN = "/console/deliveries/?status__exact=dead", "/console/inbox/?
 navigation.entry("Integrations", "Endpoints", "/console/endpoints/", permission=READ, keys="w")
 navigation.entry("Integrations", "Deliveries", "/console/deliveries/", permission=READ)
 navigation.entry("Integrations", "Inbox", "/console/inbox/", permission=READ)
-for prefix, address in (("we", "endpoints"), ("del", "deliveries"), ("ine", "inbox")):
+navigation.entry("Integrations", "Sources", "/console/sources/", permission=READ)
+for prefix, address in (("we", "endpoints"), ("del", "deliveries"), ("ine", "inbox"), ("src", "sources")):
     place(prefix, f"/console/{address}/{{}}/", READ)
 Endpoint._meta.verbose_name_plural = "endpoints"
 Delivery._meta.verbose_name_plural = "deliveries"
 InboxEvent._meta.verbose_name_plural = "inbox"
+Source._meta.verbose_name_plural = "sources"
 
 RESEND = Action(
     "resend",
@@ -235,6 +247,50 @@ class InboxAdmin(ReadOnlyAdmin):
         )
 
 
+class SourceAdmin(ReadOnlyAdmin):
+    """Providers' accounts that may call us."""
+
+    permission, slug, id_prefix = READ, "sources", "src"
+    intro = "Accounts at providers that may call us, and whether what never came is asked for."
+    list_display = ("source", "provider", "state_word", "missed_events", "since")
+    list_filter = ("state", "provider")
+
+    @admin.display
+    def source(self, row: Source) -> str:
+        """Show the title."""
+        return row.title
+
+    @admin.display(description="state")
+    def state_word(self, row: Source) -> str:
+        """Show the state."""
+        return state_html(row.state)
+
+    @admin.display
+    def missed_events(self, row: Source) -> str:
+        """Tell whether the provider lists what it sent, and when that list was read."""
+        if row.provider not in LISTERS:
+            return "cannot be asked for: the provider offers no list"
+        return time_html(row.reconciled_at) if row.reconciled_at else "never asked for yet"
+
+    @admin.display(description="added")
+    def since(self, row: Source) -> str:
+        """Show since when."""
+        return time_html(row.created_at)
+
+    def object_page(self, request: HttpRequest, found: Source) -> HttpResponse:
+        """Show a source; its secrets are nowhere, and of its path only that it has one."""
+        facts = {
+            "id": id_html(public_id("src", found.id), short=False),
+            "provider": found.provider,
+            "title": found.title,
+            "organisation": id_html(public_id("org", found.organisation_id)),
+            "state": state_html(found.state),
+            "missed events": catching_up(found),
+            "added": found.created_at,
+        }
+        return self.page(request, "console/object.html", title="Source", facts=facts)
+
+
 def _again(command: Any, found: Any, data: dict[str, Any]) -> Any:
     return command(found.organisation_id, found.id, data["reason"])
 
@@ -242,6 +298,7 @@ def _again(command: Any, found: Any, data: dict[str, Any]) -> Any:
 SITE.register(Endpoint, EndpointAdmin)
 SITE.register(Delivery, DeliveryAdmin)
 SITE.register(InboxEvent, InboxAdmin)
+SITE.register(Source, SourceAdmin)
 
 
 def dead_letters() -> tuple[int, int]:

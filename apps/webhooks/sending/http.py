@@ -48,6 +48,15 @@ class Reply:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a request to a provider's API brought: the answer, its whole body, and its Link header."""
+
+    answer: Answer
+    content: bytes = b""
+    link: str = ""
+
+
 class Sender:
     """A pool of connections for one event loop. Use as an asynchronous context manager."""
 
@@ -111,23 +120,33 @@ class Sender:
         address = self._address(target.url, dialled)
         return Reply(answer, content, int((time.perf_counter() - started) * 1000), address)
 
-    async def fetch(self, url: str, *, headers: dict[str, str], bytes_max: int) -> tuple[Answer, bytes]:
-        """GET once, under the same guards, and read up to `bytes_max`. Raises nothing a server could cause."""
+    async def fetch(
+        self, url: str, *, headers: dict[str, str], bytes_max: int, body: bytes | None = None
+    ) -> Fetched:
+        """GET (or POST a body) once, under the same guards, and read up to `bytes_max`.
+
+        Raises nothing a server could cause.
+        """
         try:
             check_url(url, allow_local=self._allow_local)
-            async with self._session.get(
-                url, headers=headers, allow_redirects=False, proxy=self._proxy
+            async with self._session.request(
+                "GET" if body is None else "POST",
+                url,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self._proxy,
             ) as response:
                 content = await response.content.read(bytes_max + 1)
                 while len(content) <= bytes_max and (chunk := await response.content.read(bytes_max + 1)):
                     content += chunk
                 if len(content) > bytes_max:
-                    return Answer(None, "answer_too_large"), b""
-                return Answer(response.status), content
+                    return Fetched(Answer(None, "answer_too_large"))
+                return Fetched(Answer(response.status), content, response.headers.get("Link", "")[:4_000])
         except BadUrl as refusal:
-            return Answer(None, f"refused_url_{refusal.facts['reason']}"), b""
+            return Fetched(Answer(None, f"refused_url_{refusal.facts['reason']}"))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return Answer(None, _code(error)), b""
+            return Fetched(Answer(None, _code(error)))
 
     def _guarded_socket(self, address_info: Any) -> socket.socket:
         """Open a socket for the very address that is dialled next. Raises ForbiddenAddress."""

@@ -43,3 +43,16 @@ def test_every_metric_of_the_dashboard_exists(db, settings):
     }
     assert len(asked) > 15
     assert {name for name in asked if name not in counted and f"\n{name}" not in told} <= may_be_absent
+
+
+def test_every_metric_that_is_counted_is_on_the_dashboard():
+    counted = {
+        family.name
+        for module in (counters, metrics)
+        for one in vars(module).values()
+        if isinstance(one, MetricWrapperBase)
+        for family in one.describe()
+    }
+    board = DASHBOARD.read_text()
+
+    assert sorted(name for name in counted if name not in board) == []
