@@ -9,6 +9,7 @@ from rest_framework import serializers
 from apps.core.http.api import MoneySerializer, PublicIdField
 from apps.payments.api.serializers import PaymentSerializer
 from apps.payments.domain.mandates import (
+    ACH,
     PRENOTIFICATION_DAYS,
     PRENOTIFICATION_DAYS_MAX,
     MandateState,
@@ -73,7 +74,7 @@ class MandateSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     state = serializers.ChoiceField(choices=[state.value for state in MandateState])
     reference = serializers.CharField()
-    scheme = serializers.ChoiceField(choices=[one.value for one in Scheme])
+    scheme = serializers.ChoiceField(choices=[*(one.value for one in Scheme), ACH])
     recurrence = serializers.ChoiceField(choices=[one.value for one in Recurrence])
     creditor_id = serializers.CharField()
     counterparty_id = serializers.CharField()
@@ -118,9 +119,11 @@ class CollectionOrderSerializer(serializers.Serializer[Any]):
 class CollectionSerializer(PaymentSerializer):
     """A collection as it is told: a payment, with its mandate and its days."""
 
-    mandate_id = serializers.CharField()
+    mandate_id = serializers.CharField(
+        allow_null=True, help_text="None for what takes back an entry of the ACH."
+    )
     mandate_reference = serializers.CharField()
-    scheme = serializers.ChoiceField(choices=[one.value for one in Scheme])
+    scheme = serializers.ChoiceField(choices=[*(one.value for one in Scheme), ACH])
     sequence_type = serializers.ChoiceField(choices=[one.value for one in SequenceType])
     collection_date = serializers.DateField()
     presented_for = serializers.DateField(allow_null=True)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.payments.api import cards, debits, quotes, views
+from apps.payments.api import ach, cards, debits, quotes, views
 
 urlpatterns = [
     path("payments", views.Payments.as_view()),
@@ -28,6 +28,13 @@ urlpatterns = [
     path("collections", debits.Collections.as_view()),
     path("collections/<str:payment_id>", debits.OneCollection.as_view()),
     path("collections/<str:payment_id>/cancel", debits.CancelOneCollection.as_view()),
+    path("collections/<str:payment_id>/retry", ach.RetryOne.as_view()),
+    path("payments/<str:payment_id>/reverse", ach.ReverseOne.as_view()),
+    path("ach-authorisations", ach.AchAuthorisations.as_view()),
+    path("ach-collections", ach.AchCollections.as_view()),
+    path("return-disputes", ach.ReturnDisputes.as_view()),
+    path("return-disputes/<str:dispute_id>/close", ach.CloseOne.as_view()),
+    path("counterparties/<str:counterparty_id>/resume", ach.ResumeOne.as_view()),
     path("returns", debits.Returns.as_view()),
     path("payee-verifications", views.PayeeVerifications.as_view()),
     path("payee-verifications/<str:verification_id>", views.OnePayeeVerification.as_view()),

@@ -13,6 +13,7 @@ from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.ids import public_id
 from apps.payments.ach_files import NoAchProfile, holders_of, profiles_at
+from apps.payments.domain.references import clean_text
 from apps.payments.domain.us_accounts import clean_routing_number
 from apps.payments.formats.nacha.codes import CREDIT
 from apps.payments.formats.nacha.originate import plain
@@ -145,7 +146,8 @@ def resume_counterparty(command: ResumeCounterparty, context: Context) -> dict[s
     )
     if row is None:
         raise NotFound(object="counterparty", id=public_id("cpt", command.counterparty_id))
+    reason = clean_text(command.reason, field="reason", length_max=60, required=True)
     stopped, row.stopped_code = row.stopped_code, ""
     row.save(update_fields=["stopped_code"])
-    context.note("counterparty", public_id("cpt", row.pk), resumed_after=stopped, reason=command.reason[:60])
+    context.note("counterparty", public_id("cpt", row.pk), resumed_after=stopped, reason=reason)
     return {"counterparty_id": public_id("cpt", row.pk), "resumed": bool(stopped)}

@@ -206,7 +206,20 @@ def close_return_dispute(command: CloseReturnDispute, context: Context) -> dict[
     transition = decide_for(row, DisputeEvent.CLOSE).transition
     assert transition is not None, "closing is asked for, never late"
     advance(row, transition, context, Origin(context.actor.kind, reason=reason))
-    return {"id": public_id("rdp", row.pk), "state": row.state}
+    return dispute_data(row)
+
+
+def dispute_data(row: ReturnDispute) -> dict[str, Any]:
+    """Return the JSON of an argument about a return."""
+    return {
+        "id": public_id("rdp", row.pk),
+        "payment_id": public_id("pay", row.payment_id),
+        "state": row.state,
+        "dishonour_code": row.dishonour_code,
+        "contest_code": row.contest_code,
+        "created_at": row.created_at.isoformat().replace("+00:00", "Z"),
+        "changed_at": row.changed_at.isoformat().replace("+00:00", "Z"),
+    }
 
 
 @tells(ReturnDispute)

@@ -1,12 +1,15 @@
 """A US dollar account of ours with its place in the ACH, and a merchant who pays from one."""
 
 import uuid
+from datetime import date
 
 from apps.core import clock, tenancy
 from apps.core.ids import parse_public_id
 from apps.core.money import Money
 from apps.payments import public as payments
 from apps.payments.calendar import execution_day
+from apps.payments.exports import batch_bytes
+from apps.payments.formats.nacha import read_nacha
 from apps.payments.models import AchItem, Batch, SettlementAccount
 from apps.payments.routing import forget_routes
 from tests import factories
@@ -87,3 +90,21 @@ def item_of(answer):
 def batch_of(answer):
     with tenancy.scope(tenancy.PLATFORM):
         return Batch.objects.get(message_id=stored(answer).batch_message_id)
+
+
+def collected(one, minor, remittance, *, at=None):
+    """Let a merchant debit somebody new, with leave and authorisation; give the payment."""
+    do(payments.SetAchCollectionPolicy(one.id))
+    debtor = payments.UsDebtor("Ada Example", THEIRS, str(uuid.uuid4().int)[:10])
+    authorisation = payments.AuthoriseAchDebit(one.id, debtor, "paper", date(2026, 1, 5), "form 4711")
+    mandate = parse_public_id("mdt", do(authorisation)["id"])
+    return do(payments.CollectByAch(one.id, mandate, one.accounts[0], Money(minor, "USD"), remittance), at=at)
+
+
+def account_in_file(answer):
+    """Give the account number that the file of a payment names for it."""
+    for batch in read_nacha(batch_bytes(stored(answer).batch_message_id)).file.batches:
+        for entry in batch.entries:
+            if entry.record["individual_id"] == answer["end_to_end_id"]:
+                return entry.record["account"]
+    raise LookupError
