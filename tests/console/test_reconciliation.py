@@ -1,6 +1,7 @@
 """The workbench of reconciliation: what its pages show, and what its buttons do."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -8,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from apps.compliance.public import Approval
 from apps.core import tenancy
 from apps.core.ids import public_id
+from apps.reconciliation.commands import WriteOffBreak
 from apps.reconciliation.models import Match
 from apps.reconciliation.running import apply_matches
 from tests.console.test_pages import text_of
@@ -40,6 +42,10 @@ def press(client, address, **data):
     """Open a confirmation, send its form, and let what follows from a match happen."""
     key = re.search(r'name="key" value="([^"]+)"', text_of(client, address))[1]
     return client.post(address, {"key": key, **data})
+
+
+def press_refused(client, address):
+    return client.post(address, {"key": "k" * 30, "reason": "once more"})
 
 
 def day_page(bank):
@@ -120,6 +126,26 @@ class TestABreak:
         for name in ("suspense", "write_off", "note", "evaluate", "match"):
             assert as_role("viewer").get(f"{address}{name}/").status_code == 403
             assert as_role("viewer").post(f"{address}{name}/", {"key": "k" * 30}).status_code == 403
+
+
+class TestAnExpectation:
+    def test_written_off_is_expected_again_when_that_is_taken_back(self, bank, merchant, accountant):
+        bank.books(50_000, remittance=merchant.account)
+        bank.reconcile()
+        payment = merchant.pays_out(20_000)
+        bank.reconcile_now()
+        bank.reconcile(as_of=AT.date() + timedelta(days=20))
+        row = bank.only_break()
+        bank.do(WriteOffBreak(bank.operator_id, row.id, "lost"), approved_by="staff:second")
+        written_off = bank.expectation_of(payment).state
+
+        shown = text_of(accountant, page_of(row))
+        press(accountant, page_of(row) + "reopen/", reason="The bank found it")
+        again = press_refused(accountant, page_of(row) + "reopen/")
+
+        assert 'href="reopen/"' in shown and written_off == "written_off"
+        assert bank.expectation_of(payment).state == "open" and bank.only_break().id == row.id
+        assert again.status_code == 409
 
 
 class TestMatchingByHand:

@@ -40,6 +40,7 @@ from apps.reconciliation.public import (
     ReconRun,
     Statement,
     StatementLine,
+    age_bucket,
     queries,
     workbench,
 )
@@ -217,7 +218,7 @@ class BreakAdmin(ReadOnlyAdmin):
 
     permission, slug, id_prefix = READ, "breaks", "brk"
     intro = "A break is a difference with a reason. What is expected and not yet due is none."
-    list_display = ("found", "reason_word", "state_word", "difference", "account", "since", "owner")
+    list_display = ("found", "reason_word", "state_word", "difference", "account", "since", "age", "owner")
     list_filter = ("state", "reason", "currency")
     list_select_related = ("bank_account",)
 
@@ -247,6 +248,12 @@ class BreakAdmin(ReadOnlyAdmin):
         """Show the bank account."""
         return account_name(row.bank_account)
 
+    @admin.display(description="age in days")
+    def age(self, row: Break) -> str:
+        """Show how old it is, by bucket; nothing of a resolved one."""
+        days = (clock.database_now().date() - row.day).days if row.state == "open" else None
+        return age_bucket(days) if days is not None else "–"
+
     @admin.display
     def since(self, row: Break) -> str:
         """Show since when."""
@@ -274,6 +281,7 @@ class BreakAdmin(ReadOnlyAdmin):
         both = bool(bank) and bool(ours)
         differing = {name for name in bank if both and name in ours and str(bank[name]) != str(ours[name])}
         refused = workbench.match_behind(found)
+        match_id = found.line.match_id if found.line is not None and found.state != "open" else None
         return self.page(
             request,
             "console/break.html",
@@ -292,6 +300,7 @@ class BreakAdmin(ReadOnlyAdmin):
             may_match=may_match(found) and may_work(request),
             proposals=[_proposal(one) for one in queries.proposals_for(found)],
             refused_match=public_id("mat", refused.id) if refused else "",
+            match_id=public_id("mat", match_id) if match_id else "",
         )
 
     def match(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -37,6 +37,7 @@ from apps.reconciliation.public import (
     MatchByHand,
     NoteBreak,
     Reconcile,
+    ReopenBreak,
     UndoMatch,
     WriteOffBreak,
     workbench,
@@ -100,13 +101,22 @@ UNDO = Action(
     ReasonForm,
     danger=True,
 )
-ACTIONS = {one.name: one for one in (SUSPENSE, CHARGE, WRITE_OFF, ASSIGN, NOTE, EVALUATE)}
+REOPEN = Action(
+    "reopen",
+    "Wait for it again",
+    WRITE,
+    "What was written off is expected again, and the break is open again.",
+    "It is expected again.",
+    ReasonForm,
+)
+ACTIONS = {one.name: one for one in (SUSPENSE, CHARGE, WRITE_OFF, ASSIGN, NOTE, EVALUATE, REOPEN)}
 COMMANDS: dict[str, Callable[[Break, dict[str, Any]], Command]] = {
     "suspense": lambda row, data: BookBreakToSuspense(row.organisation_id, row.id),
     "charge": lambda row, data: BookBreakAsCharge(row.organisation_id, row.id),
     "write_off": lambda row, data: WriteOffBreak(row.organisation_id, row.id, data["reason"]),
     "assign": lambda row, data: AssignBreak(row.organisation_id, row.id, data["owner"]),
     "note": lambda row, data: NoteBreak(row.organisation_id, row.id, data["note"]),
+    "reopen": lambda row, data: ReopenBreak(row.organisation_id, row.id, data["reason"]),
     "evaluate": lambda row, data: Reconcile(None, row.bank_account_id, clock.database_now().date()),
 }
 KEYS = {
@@ -116,6 +126,7 @@ KEYS = {
     "assign": "a",
     "note": "n",
     "evaluate": "e",
+    "reopen": "o",
     "match": "m",
 }
 """The letter that presses each button of a break's page."""
@@ -124,9 +135,10 @@ KEYS = {
 def legal(row: Break) -> list[str]:
     """Name the actions that a break in its state allows."""
     if row.state != "open":
-        return []
+        written_off = row.line is None and row.resolution == "written_off"
+        return ["reopen"] if written_off else []
     if row.line is not None and row.line.state == "open":
-        return list(ACTIONS)
+        return [name for name in ACTIONS if name != "reopen"]
     if row.expectation is not None and row.expectation.state == "open":
         return ["write_off", "assign", "note", "evaluate"]
     return ["assign", "note", "evaluate"]

@@ -16,6 +16,7 @@ from apps.reconciliation.commands.resolutions import (
     ForceMatch,
     MatchByHand,
     NoteBreak,
+    ReopenBreak,
     UndoMatch,
     WriteOffBreak,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "NoteBreak",
     "Reconcile",
     "RecordRefusedEffect",
+    "ReopenBreak",
     "ResolveBreaks",
     "ResolveBreaksWithWriteOffs",
     "UndoMatch",

@@ -46,6 +46,11 @@ class PaymentsSettled(Conflict):
     title = "The match settled payments; only a return takes that back."
 
 
+class NotWrittenOff(Conflict):
+    code = "not_written_off"
+    title = "Nothing that was expected is written off in this break."
+
+
 @dataclass(frozen=True)
 class AssignBreak(Command):
     """Say who looks after a break; an empty owner means nobody does."""
@@ -141,6 +146,43 @@ def write_off_break(command: WriteOffBreak, context: Context) -> dict[str, Any]:
         )
         close_break(row, Resolution.WRITTEN_OFF, context, note=command.reason[:2_000] or None)
     return _resolved(row, context)
+
+
+@dataclass(frozen=True)
+class ReopenBreak(Command):
+    """Wait again for an expectation that was written off; its break is open again."""
+
+    break_id: UUID
+    reason: str
+
+
+@handles(ReopenBreak, name="reconciliation.reopen_break", version=1, permission=_WRITE)
+def reopen_break(command: ReopenBreak, context: Context) -> dict[str, Any]:
+    """Take a written-off expectation back. Raises NoSuchObject, NotWrittenOff.
+
+    What was booked for a line is taken back with its match (UndoMatch), which reopens the break too.
+    """
+    with tenancy.scope(tenancy.PLATFORM):
+        row = Break.objects.select_for_update().filter(id=command.break_id).first()
+        if row is None or row.organisation_id != command.organisation_id:
+            raise NoSuchObject(object="break")
+        changed = 0
+        if (
+            row.resolution == Resolution.WRITTEN_OFF
+            and row.line_id is None
+            and row.expectation_id is not None
+        ):
+            changed = Expectation.objects.filter(
+                id=row.expectation_id, state=ExpectationState.WRITTEN_OFF.value
+            ).update(state=ExpectationState.OPEN.value)
+        if not changed:
+            raise NotWrittenOff(state=row.state)
+        row.state, row.resolution, row.resolved_at = BreakState.OPEN.value, "", None
+        row.version += 1
+        row.save(update_fields=["state", "resolution", "resolved_at", "version"])
+        break_event(row, "reopened", context, note=command.reason[:2_000] or None).save(force_insert=True)
+    context.note("break", public_id("brk", row.id))
+    return break_data(row)
 
 
 def _book(
