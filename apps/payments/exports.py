@@ -21,7 +21,7 @@ from apps.core.errors import NotFound
 from apps.core.folders import put_whole
 from apps.payments import ach_files
 from apps.payments.calendar import calendar
-from apps.payments.collecting import rail_options
+from apps.payments.collecting import only_due, rail_options
 from apps.payments.commands.batches import (
     BatchDiffers,
     CloseBatch,
@@ -143,10 +143,11 @@ def rebuild_batch(message_id: str, *, folder: Path, actor: Actor, at: datetime) 
     return {**answer, "file_name": name}
 
 
-def preview(rail: str) -> dict[str, Any]:
+def preview(rail: str, *, at: datetime) -> dict[str, Any]:
     """Tell what an export would send now: payments and sums by currency. Writes nothing."""
     with tenancy.scope(tenancy.PLATFORM):
-        waiting = Payment.objects.filter(rail=rail, state="approved").order_by("id")
+        approved = Payment.objects.filter(rail=rail, state="approved")
+        waiting = only_due(approved, today=at.date()).order_by("id")
         totals: dict[str, int] = {}
         for row in waiting:
             totals[row.currency] = totals.get(row.currency, 0) + row.amount_minor

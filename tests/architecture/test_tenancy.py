@@ -12,8 +12,10 @@ from django.conf import settings
 
 from apps.accounts import public as accounts
 from apps.core.ids import parse_public_id
+from apps.payments import public as payments
 from tests.callers import Program, register
 from tests.factories import do, merchant
+from tests.integration.payments.collecting import CREDITOR_ID, Collector
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,9 @@ def two(db):
         customer = do(accounts.CreateCustomer(one.id, "person", "Ada Example", "NL"))
         key = parse_public_id("pty", customer["id"])
         do(accounts.AddBeneficiary(one.id, name="Payee", iban="NL91ABNA0417164300", customer_id=key))
+        collects = Collector(one)
+        do(payments.SetCollectionPolicy(one.id, CREDITOR_ID, "Example Gym GmbH"))
+        collects.collect(collects.mandate())
         made.append(one)
     return made
 
@@ -79,7 +84,7 @@ class TestEveryTableOfOrganisations:
             foreign = {row[0] for row in columns} - {first.id, self._operator(owner_sql)}
             assert foreign == set(), f"{schema}.{name} shows rows of {foreign}"
             checked += bool(columns)
-        assert checked >= 8, "the organisations have rows in too few tables to prove anything"
+        assert checked >= 11, "the organisations have rows in too few tables to prove anything"
 
     def test_without_an_organisation_nothing_is_shown(self, tenant_tables, two, database, owner_sql):
         # The operator's shared ledger accounts (cash, clearing) are everybody's counterpart.

@@ -23,6 +23,7 @@ from tests.integration.payments.collecting import (
     payment,
     report,
     return_of,
+    returned,
     verified,
 )
 
@@ -230,3 +231,79 @@ class TestACollection:
 
         with pytest.raises(ledger.AccountNotEmpty):
             do(accounts.ClosePaymentAccount(merchant.id, account_id=merchant.inner.accounts[0]))
+
+
+class TestAtTheSameMoment:
+    def test_a_one_off_mandate_is_used_once(self, merchant, in_threads):
+        mandate = merchant.mandate(recurrence="one_off")
+
+        def order(_):
+            try:
+                return merchant.collect(mandate)
+            except Refusal as refusal:
+                return refusal.code
+
+        answers = in_threads(order, range(4))
+
+        assert [one for one in answers if isinstance(one, str)] == ["mandate_not_usable"] * 3
+
+    def test_finality_and_a_return_leave_one_ending_and_all_the_money(self, merchant, tmp_path, in_threads):
+        key = merchant.collect(merchant.mandate())
+        merchant.send(key, tmp_path)
+        before = clearing()
+        merchant.settle(key)
+        end = collection(key).reserved_until
+
+        def act(what):
+            if what == "finalise":
+                return do(payments.FinaliseCollection(merchant.id, key), at=on(end))
+            return merchant.shows_return(key, "MD06", day=end)
+
+        answers = in_threads(act, ["finalise", "return", "finalise"])
+
+        assert [one for one in answers if isinstance(one, Exception)] == []
+        assert payment(key).state == "returned"
+        assert (merchant.balance(), merchant.beside("reserve"), merchant.beside("claim")) == (0, 0, 0)
+        assert clearing() == before
+        assert verified() == []
+
+    def test_a_file_told_twice_is_applied_once(self, merchant, tmp_path, in_threads):
+        key = merchant.collect(merchant.mandate())
+        merchant.send(key, tmp_path)
+        merchant.settle(key)
+        data = returned([(payment(key).end_to_end_id, 2_500, "AM04")])
+
+        answers = in_threads(
+            lambda _: payments.import_return(data, file_name="r.xml", actor=SYSTEM, at=AT), range(3)
+        )
+
+        codes = sorted(one.code for one in answers if isinstance(one, Exception))
+        assert (codes, payment(key).state, merchant.beside("reserve")) == (
+            ["duplicate_file", "duplicate_file"],
+            "returned",
+            0,
+        )
+
+    def test_two_that_repay_a_claim_repay_it_once(self, merchant, tmp_path, in_threads):
+        mandate = merchant.mandate()
+        late, *others = [merchant.collect(mandate) for _ in range(3)]
+        for key in (late, *others):
+            merchant.send(key, tmp_path)
+        merchant.settle(late)
+        finalise(late)
+        do(
+            payments.CreateTransfer(
+                merchant.id, merchant.inner.accounts[0], merchant.inner.accounts[1], Money(2_500, "EUR")
+            )
+        )
+        merchant.shows_return(late, "MD06", day=date(2026, 10, 1))
+        for key in others:
+            merchant.settle(key)
+        end = collection(others[0]).reserved_until
+
+        answers = in_threads(
+            lambda key: do(payments.FinaliseCollection(merchant.id, key), at=on(end)), others
+        )
+
+        assert [one for one in answers if isinstance(one, Exception)] == []
+        assert (merchant.balance(), merchant.beside("claim"), merchant.beside("reserve")) == (2_500, 0, 0)

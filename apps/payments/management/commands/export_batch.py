@@ -69,7 +69,7 @@ class Command(BaseCommand):
 
     def _preview(self, options: dict[str, Any], at: datetime) -> dict[str, Any]:
         day = options["execution_date"] or execution_day(options["rail"], at, cut_off=options["cutoff"])
-        return {**preview(options["rail"]), "execution_date": day.isoformat()}
+        return {**preview(options["rail"], at=at), "execution_date": day.isoformat()}
 
     def _rebuilt(self, options: dict[str, Any], at: datetime) -> dict[str, Any]:
         actor = system_actor("export_batch")
