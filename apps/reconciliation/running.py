@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -24,8 +24,7 @@ from apps.reconciliation.commands.reconcile import Reconcile
 from apps.reconciliation.domain.words import AccountRole, MatchState, Method
 from apps.reconciliation.models import BankAccount, Expectation, Match
 from apps.reconciliation.preview import preview
-
-Progress = Callable[[int, int], None]
+from apps.reconciliation.progress import Progress, listening
 
 
 def reconcile_accounts(
@@ -58,9 +57,10 @@ def _one(
     account: BankAccount, as_of: date, actor: Actor, at: datetime, *, dry_run: bool, progress: Progress | None
 ) -> dict[str, Any]:
     command = Reconcile(None, bank_account_id=account.id, as_of=as_of)
-    if dry_run:
-        return {**preview(command, actor=actor, at=at), "applied": 0, "refused": []}
-    answer = execute(command, actor=actor, key=None, at=at).answer
+    with listening(progress):
+        if dry_run:
+            return {**preview(command, actor=actor, at=at), "applied": 0, "refused": []}
+        answer = execute(command, actor=actor, key=None, at=at).answer
     return {**answer, **apply_matches(account.id, actor=actor, at=at, progress=progress)}
 
 

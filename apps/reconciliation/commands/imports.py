@@ -31,6 +31,7 @@ from apps.reconciliation.lines import LineSource, booking_dates, content_id, lin
 from apps.reconciliation.models import BankAccount
 from apps.reconciliation.models import Statement as StatementRow
 from apps.reconciliation.models import StatementFile as FileRow
+from apps.reconciliation.progress import tell
 from apps.reconciliation.statement_store import KeptFile, kept_file
 
 FINDINGS_KEPT = 50
@@ -271,6 +272,7 @@ def _add_lines(statement: Statement, row: StatementRow, account: BankAccount, fi
         row.line_count += len(lines)
         row.known_count += sum(1 for line in lines if line.fingerprint in known.same)
         store_lines(lines, row, account, same=known.same)
+        tell(min(start + ENTRIES_AT_ONCE, len(statement.entries)), len(statement.entries))
     row.save(update_fields=["line_count", "known_count"])
 
 

@@ -18,10 +18,13 @@ from apps.reconciliation.errors import NoSuchObject
 from apps.reconciliation.events import RunFinished
 from apps.reconciliation.matching.bookings import book_line, is_charge, payin_target
 from apps.reconciliation.matching.findings import Finding, count_expected, find
-from apps.reconciliation.matching.passes import run_passes
+from apps.reconciliation.matching.passes import PASSES, run_passes
 from apps.reconciliation.matching.proposals import propose
 from apps.reconciliation.matching.record import record_breaks
 from apps.reconciliation.models import BankAccount, Break, ReconRun, StatementLine
+from apps.reconciliation.progress import tell
+
+_STEPS_AFTER = 2  # reasons, and what is written of them
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,17 @@ def reconcile_account(command: Reconcile, context: Context) -> dict[str, Any]:
         "at": context.at,
     }
     matched: Counter[str] = Counter()
-    for method, count in run_passes(parameters):
+    steps = len(PASSES) + _STEPS_AFTER
+    for done, (method, count) in enumerate(run_passes(parameters), start=1):
         matched[method.value] += count
+        tell(done, steps)
     findings = find(parameters)
     if account.role == AccountRole.SETTLEMENT.value:
         findings = _book_what_explains_itself(findings, matched, context)
+    tell(len(PASSES) + 1, steps)
     record_breaks(account, findings, context)
     propose(account, context)
+    tell(steps, steps)
     return _finish(account, command, matched, count_expected(parameters), time.monotonic() - started, context)
 
 

@@ -163,3 +163,22 @@ class TestReport:
 
         assert told("2026-11-23") == []
         assert [one["reason"] for one in told("2026-11-24")] == ["unexplained"]
+
+
+class TestProgress:
+    def test_of_a_run_ends_at_its_last_step(self, bank, merchant):
+        bank.books(12_345, remittance=merchant.account)
+        reconciliation.import_statement(bank.statement(), file_name="a.xml", actor=ACTOR, at=AT)
+        told = []
+
+        reconciliation.reconcile_accounts(
+            as_of=AT.date(),
+            actor=ACTOR,
+            at=AT,
+            accounts=[bank.account],
+            progress=lambda done, total: told.append((done, total)),
+        )
+
+        matching, applying = told[:-1], told[-1]
+        assert [done for done, _ in matching] == list(range(1, matching[-1][1] + 1))
+        assert applying == (1, 1)

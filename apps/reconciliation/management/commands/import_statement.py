@@ -15,6 +15,7 @@ from apps.core.errors import Refusal
 from apps.reconciliation.bank_formats import FormatError
 from apps.reconciliation.cli import acting_organisation, progress_bar
 from apps.reconciliation.importing.files import import_file
+from apps.reconciliation.progress import listening
 
 FILES_MAX = 10_000
 
@@ -40,8 +41,11 @@ class Command(BaseCommand):
         organisation_id = acting_organisation(options["organisation"])
         results, progress = [], progress_bar(sys.stderr)
         for number, path in enumerate(options["paths"], start=1):
-            results.append(self._one(path, organisation_id, options))
-            progress(number, len(options["paths"]))
+            # One file tells of its entries, several of themselves.
+            with listening(progress if len(options["paths"]) == 1 else None):
+                results.append(self._one(path, organisation_id, options))
+            if len(options["paths"]) > 1:
+                progress(number, len(options["paths"]))
         refused = sum(1 for result in results if result["result"] == "refused")
         if options["json"]:
             self.stdout.write(json.dumps({"ok": not refused, "files": results}, indent=2))
