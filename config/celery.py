@@ -149,7 +149,7 @@ app.conf.beat_schedule = {
     "instant payments out": every(2, "payments.send_instants"),
     "questions about instant payments": every(5, "payments.inquire_unknown"),
     "card requests left behind": every(settings.CARDS_EVERY_S, "payments.work_cards"),
-    "card settlement reports in": every(settings.BANK_FILES_EVERY_S, "payments.import_card_settlements"),
+    "card settlement reports in": every(settings.BANK_FILES_EVERY_S, "reconciliation.take_in_card_reports"),
     "card payments past their time": every(60, "payments.expire_intents"),
     "statements in": every(settings.BANK_FILES_EVERY_S, "reconciliation.take_in_statements"),
     "provider events": every(1, "webhooks.work_inbox"),

@@ -13,12 +13,13 @@ from apps.ledger import public as ledger
 from apps.payments import card_calls
 from apps.payments import public as payments
 from apps.payments.card_routing import processor_for
+from apps.payments.formats.settlement import read_settlement
 from apps.payments.models import Payment, PaymentEvent
 from apps.payments.models_cards import Attempt, CardDetails, CardProcessor, Dispute, Operation
 from apps.simulator.processor import Processor
 from apps.simulator.processor_http import ProcessorServer
 from tests import factories
-from tests.factories import SYSTEM, do
+from tests.factories import do
 
 PROVIDER = "bezant_sandbox"
 _server: ProcessorServer | None = None
@@ -125,16 +126,23 @@ class CardWorld:
 
     def settle(self, *, book=True):
         """Let the processor pay out; import its report and show the payout on the bank's statement."""
-        from apps.payments.card_reports import settle_report
-
         paid = self.processor.pay_out("EUR", at=self.at)
         if paid is None:
             return None
         report, net, name = paid
-        answer = settle_report(report, provider=PROVIDER, actor=SYSTEM, at=self.at)
+        answer = self.apply_report(report)
         if book and net.minor:
             do(payments.BookCardPayout(None, self.bank.id, net, self.at.date(), name), at=self.at)
         return answer
+
+    def apply_report(self, report: bytes):
+        """Settle what a report says."""
+        lines = tuple(
+            payments.SettledCard(one.reference, one.kind, one.gross, one.fee, one.payout, one.at_date)
+            for one in read_settlement(report).lines
+            if one.kind != "payout"
+        )
+        return do(payments.SettleCards(None, PROVIDER, lines), at=self.at)
 
     # Looking.
 

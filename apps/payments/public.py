@@ -2,6 +2,7 @@
 
 from apps.payments import formats
 from apps.payments.card_calls import drive, drive_due
+from apps.payments.card_routing import processor_named
 from apps.payments.collecting import Presented, presented_collection
 from apps.payments.commands import (
     AcceptDispute,
@@ -197,6 +198,7 @@ __all__ = [
     "payments",
     "prenotify_due",
     "presented_collection",
+    "processor_named",
     "send_recalls",
     "settlement_accounts",
     "story_of",

@@ -20,7 +20,6 @@ from apps.core.errors import Refusal
 from apps.core.folders import Incoming
 from apps.payments import card_calls, instant
 from apps.payments.calendar import execution_day
-from apps.payments.card_reports import settle_report
 from apps.payments.commands import ExpireIntents
 from apps.payments.due import cancel_unmandated, expire_unused_mandates, finalise_due, prenotify_due
 from apps.payments.exports import export_batches, is_due
@@ -158,28 +157,6 @@ def work_cards(**_: Any) -> None:
             done = card_calls.drive_due()
             if done["calls"] or done["released"]:
                 _log.info("cards worked", **done)
-
-
-@shared_task(name="payments.import_card_settlements", queue="payments")
-def import_card_settlements(**_: Any) -> None:
-    """Apply the settlement reports of card processors in the incoming folder: `<provider>.….settlement.csv`."""
-    incoming = Incoming(Path(settings.BANK_INCOMING_DIR))
-    for path in incoming.files("*.settlement.csv"):
-        try:
-            answer = settle_report(
-                path.read_bytes(),
-                provider=path.name.split(".")[0],
-                actor=system_actor("import_card_settlements"),
-                at=clock.database_now(),
-            )
-        except (FormatError, Refusal) as problem:
-            code = str(getattr(problem, "code", "refused"))
-            incoming.refuse(path, reason=code)
-            _log.warning("settlement report refused", file=path.name, reason=code)
-            continue
-        incoming.keep(path)
-        counts = {name: count for name, count in answer.items() if isinstance(count, int)}
-        _log.info("settlement report applied", file=path.name, counts=counts)
 
 
 @shared_task(name="payments.expire_intents", queue="payments")

@@ -732,13 +732,11 @@ class TestSettlement:
         world.verify()
 
     def test_applied_twice_changes_nothing(self, world, merchant):
-        from apps.payments.card_reports import settle_report
-
         world.pay(merchant)
         report, _, _ = world.processor.pay_out("EUR", at=world.at)
-        first = settle_report(report, provider=PROVIDER, actor=factories.SYSTEM, at=world.at)
+        first = world.apply_report(report)
         after = world.clearing()
-        second = settle_report(report, provider=PROVIDER, actor=factories.SYSTEM, at=world.at)
+        second = world.apply_report(report)
 
         assert (first["settled"], second["settled"], second["known"]) == (1, 0, 1)
         assert world.clearing() == after

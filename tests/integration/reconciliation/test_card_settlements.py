@@ -176,3 +176,23 @@ class TestAPayout:
         bad.write_text("[")
         with pytest.raises(CommandError):
             import_it(path, account, "--map", str(bad))
+
+
+class TestTheFolder:
+    def test_takes_in_what_the_processor_put_there(self, world, merchant, account, settings, tmp_path):
+        from apps.reconciliation.tasks import take_in_card_reports
+
+        settings.BANK_INCOMING_DIR = tmp_path
+        key = world.pay(merchant)
+        report, net, name = world.processor.pay_out("EUR", at=world.at)
+        (tmp_path / f"{PROVIDER}.{name}.settlement.csv").write_bytes(report)
+        (tmp_path / "nobody.po_1.settlement.csv").write_bytes(report)
+        (tmp_path / f"{PROVIDER}.po_2.settlement.csv").write_bytes(b"not a report")
+        take_in_card_reports()
+
+        assert world.state(key) == "settled"
+        with tenancy.scope(tenancy.PLATFORM):
+            expected = Expectation.objects.filter(kind="card_payout", amount_minor=net.minor, state="open")
+            assert expected.exists()
+        assert len(list((tmp_path / "done").iterdir())) == 1
+        assert len(list((tmp_path / "refused").glob("*.reason.txt"))) == 2
