@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -69,7 +70,7 @@ def reverse_payment(command: ReversePayment, context: Context) -> dict[str, Any]
     """
     payment = lock_payment(command.payment_id, organisation_id=command.organisation_id)
     reason = clean_text(command.reason, field="reason", length_max=REASON_MAX, required=True)
-    item = _wrong_entry(payment, context)
+    item = _wrong_entry(payment, context.at)
     if payment.kind == Kind.COLLECTION:
         opposite = _give_back(payment, item, context)
     else:
@@ -102,7 +103,22 @@ def reverse_batch(command: ReverseBatch, context: Context) -> dict[str, Any]:
     return {"batch": batch.message_id, "reversals": reversals, "refused": refused}
 
 
-def _wrong_entry(payment: Payment, context: Context) -> AchItem:
+def preview_reversal(message_id: str, *, at: datetime) -> dict[str, Any]:
+    """Tell which payments of a batch can be taken back, and why the others cannot. Raises NotFound."""
+    with tenancy.scope(tenancy.PLATFORM):
+        if not Batch.objects.filter(message_id=message_id, rail=Rail.ACH).exists():
+            raise NotFound(object="batch", id=message_id[:35])
+        reversals, refused = [], []
+        for row in Payment.objects.filter(batch_message_id=message_id).order_by("id"):
+            try:
+                _wrong_entry(row, at)
+                reversals.append(public_id("pay", row.pk))
+            except Refusal as refusal:
+                refused.append({"payment_id": public_id("pay", row.pk), "code": refusal.code})
+    return {"batch": message_id, "reversals": reversals, "refused": refused}
+
+
+def _wrong_entry(payment: Payment, at: datetime) -> AchItem:
     item = AchItem.objects.filter(payment_id=payment.pk, message_id=payment.batch_message_id).first()
     if payment.rail != Rail.ACH or item is None:
         raise NotReversible(reason="it did not travel by the ACH")
@@ -114,7 +130,7 @@ def _wrong_entry(payment: Payment, context: Context) -> AchItem:
     with tenancy.scope(tenancy.PLATFORM):  # files are the operator's
         settles_on = Batch.objects.values_list("execution_date", flat=True).get(message_id=item.message_id)
     latest = calendar("FED").add(settles_on, REVERSAL_BANKING_DAYS)
-    if bank_day(context.at) > latest:
+    if bank_day(at) > latest:
         raise NotReversible(reason="five banking days have passed", latest=latest.isoformat())
     return item
 

@@ -1,13 +1,16 @@
 """Debits by the ACH: authorised, prenoted, collected, held in reserve, returned, presented again, taken back."""
 
+import io
+import json
 import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from apps.core import tenancy
 from apps.core.errors import Invalid, NotFound, Refusal
-from apps.core.ids import parse_public_id
+from apps.core.ids import parse_public_id, public_id
 from apps.core.money import Money
 from apps.ledger import public as ledger
 from apps.payments import public as payments
@@ -396,3 +399,32 @@ class TestAReversal:
         with tenancy.scope(tenancy.PLATFORM):
             keys = [parse_public_id("pay", key) for key in result["reversals"]]
             assert Collection.objects.filter(pk__in=keys, mandate_id=None).count() == 2
+
+
+class TestTheCommands:
+    def run(self, name, *arguments):
+        out, code = io.StringIO(), 0
+        try:
+            call_command(name, *arguments, "--json", stdout=out)
+        except CommandError as error:
+            code = error.returncode
+        return code, json.loads(out.getvalue() or "null")
+
+    def test_reverse_batch_shows_then_takes_back_then_refuses(self, bank, tmp_path):
+        answer = payout(merchant())
+        (batch,) = export(tmp_path)
+
+        shown = self.run("reverse_batch", batch["message_id"], "--reason", "sent twice", "--dry-run")
+        done = self.run("reverse_batch", batch["message_id"], "--reason", "sent twice")
+        again = self.run("reverse_batch", batch["message_id"], "--reason", "sent twice")
+
+        assert (shown[0], shown[1]["reversals"]) == (0, [answer["id"]])
+        assert (done[0], len(done[1]["reversals"])) == (0, 1)
+        assert (again[0], again[1]["refused"][0]["code"]) == (1, "not_reversible")
+        assert self.run("reverse_batch", "BEZANT-ACH-999999999", "--reason", "x")[0] == 1
+
+    def test_set_ach_profile_stores_what_the_bank_assigned(self, bank):
+        names = ["--company-id", "9876543210", "--company-name", "Op", "--origin", us_bank.OURS]
+
+        assert self.run("set_ach_profile", public_id("sta", bank), *names)[1]["company_id"] == "9876543210"
+        assert self.run("set_ach_profile", "sta_nothing", *names)[0] == 1
