@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -13,14 +14,25 @@ from apps.core.errors import Denied
 from apps.core.ids import uuid7
 
 
-def preview(command: Command, *, actor: Actor, at: datetime) -> Answer:
-    """Give the answer the command would give now, and change nothing.
+def preview(command: Command, *, actor: Actor, at: datetime, before: Sequence[Command] = ()) -> Answer:
+    """Give the answer the command would give now, after the ones before it, and change nothing.
 
-    Raises what the handler refuses, and Denied. Nothing is audited: nothing was done.
+    Raises what a handler refuses, and Denied. Nothing is audited: nothing was done.
     """
+    with db.new_transaction():
+        try:
+            for earlier in before:
+                _run(earlier, actor, at)
+            return _run(command, actor, at)
+        finally:
+            transaction.set_rollback(True)
+
+
+def _run(command: Command, actor: Actor, at: datetime) -> Answer:
     spec = spec_of(command)
     if not actor.may(spec.permission) or not actor.belongs_to(command.organisation_id):
         raise Denied(permission=spec.permission)
+    tenancy.switch(command.organisation_id)
     context = Context(
         actor=actor,
         at=at,
@@ -28,9 +40,4 @@ def preview(command: Command, *, actor: Actor, at: datetime) -> Answer:
         organisation_id=command.organisation_id,
         correlation_id=logs.correlation_id(),
     )
-    with db.new_transaction():
-        tenancy.switch(command.organisation_id)
-        try:
-            return spec.handler(command, context)
-        finally:
-            transaction.set_rollback(True)
+    return spec.handler(command, context)

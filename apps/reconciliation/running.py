@@ -42,9 +42,11 @@ def reconcile_accounts(
     Safe to run again at any moment: what is done is not done twice.
     """
     chosen = settlement_bank_accounts() if accounts is None else list(accounts)
-    if not dry_run:
-        catch_up_with_payments(actor=actor, at=at)
-    return [_one(account, as_of, actor, at, dry_run=dry_run, progress=progress) for account in chosen]
+    if dry_run:
+        before = _expecting(_to_look_at())
+        return [_previewed(account, as_of, actor, at, before, progress) for account in chosen]
+    catch_up_with_payments(actor=actor, at=at)
+    return [_one(account, as_of, actor, at, progress) for account in chosen]
 
 
 def settlement_bank_accounts() -> list[BankAccount]:
@@ -54,14 +56,27 @@ def settlement_bank_accounts() -> list[BankAccount]:
 
 
 def _one(
-    account: BankAccount, as_of: date, actor: Actor, at: datetime, *, dry_run: bool, progress: Progress | None
+    account: BankAccount, as_of: date, actor: Actor, at: datetime, progress: Progress | None
 ) -> dict[str, Any]:
     command = Reconcile(None, bank_account_id=account.id, as_of=as_of)
     with listening(progress):
-        if dry_run:
-            return {**preview(command, actor=actor, at=at), "applied": 0, "refused": []}
         answer = execute(command, actor=actor, key=None, at=at).answer
     return {**answer, **apply_matches(account.id, actor=actor, at=at, progress=progress)}
+
+
+def _previewed(
+    account: BankAccount,
+    as_of: date,
+    actor: Actor,
+    at: datetime,
+    before: list[ExpectPayments],
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Say what a run would find, with what payments tell by now; nothing is kept and nothing takes effect."""
+    command = Reconcile(None, bank_account_id=account.id, as_of=as_of)
+    with listening(progress):
+        answer = preview(command, actor=actor, at=at, before=before)
+    return {**answer, "applied": 0, "refused": []}
 
 
 def apply_matches(
@@ -96,6 +111,14 @@ def catch_up_with_payments(*, actor: Actor, at: datetime) -> int:
 
     Events tell the same, sooner; a run does not depend on how far the relay is.
     """
+    ids = _to_look_at()
+    for command in _expecting(ids):
+        execute(command, actor=actor, key=None, at=at)
+    return len(ids)
+
+
+def _to_look_at() -> list[UUID]:
+    """Return the payments that are under way and not expected, or expected and never come."""
     with tenancy.scope(tenancy.PLATFORM):
         known = Expectation.objects.filter(payment_id__isnull=False)
         under_way = set(
@@ -112,8 +135,11 @@ def catch_up_with_payments(*, actor: Actor, at: datetime) -> int:
             .filter(id__in=still_open)
             .values_list("id", flat=True)
         )
-    ids = sorted(wanted)
-    for start in range(0, len(ids), PAYMENTS_MAX):
-        chunk = tuple(ids[start : start + PAYMENTS_MAX])
-        execute(ExpectPayments(None, chunk, because="run"), actor=actor, key=None, at=at)
-    return len(ids)
+    return sorted(wanted)
+
+
+def _expecting(ids: list[UUID]) -> list[ExpectPayments]:
+    return [
+        ExpectPayments(None, tuple(ids[start : start + PAYMENTS_MAX]), because="run")
+        for start in range(0, len(ids), PAYMENTS_MAX)
+    ]

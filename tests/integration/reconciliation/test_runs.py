@@ -103,6 +103,17 @@ class TestDryRun:
         assert merchant.balance() == 0
         assert bank.rows(Match) == []
 
+    def test_knows_of_payments_that_no_event_has_told_of_yet(self, bank, merchant):
+        bank.books(50_000, remittance=merchant.account)
+        bank.reconcile()
+        payment = merchant.pays_out(20_000)
+        bank.books(-20_000, end_to_end=payment.end_to_end_id)
+
+        would = bank.reconcile(dry_run=True)
+        run = bank.reconcile()
+
+        assert would["matched"] == run["matched"] == {"reference": 1} and would["applied"] == 0
+
 
 class TestResolutions:
     def test_suspense_makes_cash_the_banks_cash_and_can_be_taken_back(self, bank):

@@ -65,7 +65,7 @@ class Command(BaseCommand):
             json.dumps(result, indent=2)
             if options["json"]
             else "\n".join(
-                [f"{name}: undone" for name in undone]
+                [f"{name}: {'would be undone' if options['dry_run'] else 'undone'}" for name in undone]
                 + [f"{one['match']}: refused, {one['message']}" for one in refused]
             )
         )
