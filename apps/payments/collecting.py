@@ -54,6 +54,14 @@ def assign_groups(payments: list[Payment], batch: Batch) -> None:
     _note_use(rows)
 
 
+def group_references(payments: Iterable[Payment], batch: Batch) -> dict[UUID, str]:
+    """Tell in which group (PmtInf) of its file each payment of a batch went; transfers all go in the first."""
+    rows = list(payments)
+    keys = [row.pk for row in rows if row.kind == Kind.COLLECTION]
+    collected = dict(Collection.objects.filter(pk__in=keys).values_list("pk", "group_reference"))
+    return {row.pk: collected.get(row.pk) or f"{batch.message_id}-1" for row in rows}
+
+
 def rail_options(payments: Iterable[Payment]) -> dict[UUID, dict[str, Any]]:
     """Return what the direct debit rail has to know of each collection, as it was ordered."""
     keys = [payment.pk for payment in payments if payment.kind == Kind.COLLECTION]

@@ -16,16 +16,19 @@ from apps.core.errors import Conflict, Refusal
 from apps.core.ids import public_id
 from apps.core.money import Money
 from apps.payments import books
+from apps.payments.calendar import calendar
+from apps.payments.collecting import presented_collection
 from apps.payments.domain.lifecycle import Event, Kind, Step
 from apps.payments.domain.machine import Transition
 from apps.payments.domain.mandates import SAYS_OF_THE_MANDATE
 from apps.payments.domain.recalls import RecallEvent
 from apps.payments.domain.returns import ReturnEvent, ReturnKind, ReturnState, kind_of
 from apps.payments.lifecycle_store import Origin, advance, begin, decide_for, lock, record_no_op
-from apps.payments.models import Payment
+from apps.payments.models import Payment, Rail
 from apps.payments.models_debits import MOVING_KINDS, Collection, Mandate, Recall, Return
 from apps.payments.rails import ADAPTERS
 from apps.payments.rails.base import Action, Classified
+from apps.payments.rails.sepa_dd import RETURN_BUSINESS_DAYS
 from apps.payments.routing import SettlementRoute, route_by_id
 from apps.payments.stopping import account_of_entry, stop_account
 
@@ -204,11 +207,10 @@ def _record(
     journal_seq: int | None = None,
 ) -> Return:
     meaning = classified(payment.rail, told.code)
-    collected = payment.kind == Kind.COLLECTION
     row = Return(
         id=context.new_id(),
         organisation_id=payment.organisation_id,
-        kind=(kind or kind_of(meaning.code, collected=collected)).value,
+        kind=(kind or _kind_of(payment, meaning.code, told.effective)).value,
         payment_id=payment.pk,
         code=told.code[:35],
         reason_class=meaning.code,
@@ -223,6 +225,14 @@ def _record(
     )
     begin(row, event, context, origin, journal_seq=journal_seq)
     return row
+
+
+def _kind_of(payment: Payment, reason_class: str, effective: date) -> ReturnKind:
+    presented = presented_collection(payment)
+    if presented is None or payment.rail != Rail.SEPA_DD:
+        return ReturnKind.RETURN
+    window_ends = calendar("TARGET").add(presented.day, RETURN_BUSINESS_DAYS)
+    return kind_of(reason_class, collected=True, after_return_window=effective > window_ends)
 
 
 def _consequences(payment: Payment, row: Return, context: Context, origin: Origin) -> None:

@@ -28,7 +28,6 @@ def as_command(report: StatusReport, *, sha256: str, file_name: str) -> ApplySta
         for group in report.groups
         for line in group.transactions
     ]
-    statuses = [group.status for group in report.groups if group.status]
     reasons = [*report.reasons, *(reason for group in report.groups for reason in group.reasons)]
     return ApplyStatusReport(
         None,
@@ -37,9 +36,14 @@ def as_command(report: StatusReport, *, sha256: str, file_name: str) -> ApplySta
         format=report.format,
         message_id=report.message_id,
         original_message_id=report.original_message_id,
-        group_status=report.status or (statuses[0] if len(set(statuses)) == 1 else ""),
+        group_status=report.status,
         group_reason=_reason(tuple(reasons)),
         lines=tuple(lines),
+        groups=tuple(
+            StatusLine(group.id, group.status, _reason(group.reasons))
+            for group in report.groups
+            if group.status
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict
 from apps.core.ids import public_id
 from apps.payments import books
+from apps.payments.collecting import group_references
 from apps.payments.domain.lifecycle import Event, Step
 from apps.payments.inbound import DuplicateFile
 from apps.payments.lifecycle_store import Origin, advance, decide_for, record_no_op
@@ -30,7 +31,7 @@ class UnknownBatch(Conflict):
 
 @dataclass(frozen=True)
 class StatusLine:
-    """What a report says of one payment."""
+    """What a report says of one payment, or of one group of the file (then named by its PmtInfId)."""
 
     end_to_end_id: str
     status: str
@@ -39,7 +40,9 @@ class StatusLine:
 
 @dataclass(frozen=True)
 class ApplyStatusReport(Command):
-    """Apply a bank's report on one of our files. `group_status` covers payments without a line.
+    """Apply a bank's report on one of our files.
+
+    A payment's own line decides; without one its group's word (`groups`), then the file's (`group_status`).
 
     Runs for the whole platform: a file holds the payments of every organisation.
     """
@@ -52,6 +55,7 @@ class ApplyStatusReport(Command):
     group_status: str
     group_reason: str
     lines: tuple[StatusLine, ...]
+    groups: tuple[StatusLine, ...] = ()
 
 
 @handles(ApplyStatusReport, name="payments.apply_status_report", version=1, permission="payments.batch")
@@ -69,20 +73,40 @@ def apply_status_report(command: ApplyStatusReport, context: Context) -> dict[st
         .filter(batch_message_id=batch.message_id)
         .order_by("id")
     }
-    said = _what_is_said(command, list(payments))
+    said = _what_is_said(command, batch, payments)
     applied = sum(_apply(payments[key], said[key], command, context) for key in payments if key in said)
     unmatched = sum(line.end_to_end_id not in payments for line in command.lines)
     _store(command, batch, applied, unmatched, context)
     return {"batch": batch.message_id, "applied": applied, "unmatched": unmatched}
 
 
-def _what_is_said(command: ApplyStatusReport, end_to_end_ids: list[str]) -> dict[str, StatusLine]:
-    """Give each payment its own line, or the group's word where the report has no line for it."""
+def _what_is_said(
+    command: ApplyStatusReport, batch: Batch, payments: dict[str, Payment]
+) -> dict[str, StatusLine]:
+    """Give each payment its own line, or else the word on its group, or on the whole file."""
     said = {line.end_to_end_id: line for line in command.lines}
-    if command.group_status == REJECTED or command.group_status in ACCEPTED:
-        for key in end_to_end_ids:
-            said.setdefault(key, StatusLine(key, command.group_status, command.group_reason))
+    group_of = group_references(payments.values(), batch)
+    words = {line.end_to_end_id: line for line in command.groups}
+    whole = _word_on_the_file(command, group_count=len(set(group_of.values())))
+    for key, payment in payments.items():
+        word = words.get(group_of[payment.pk])
+        if word is None or not _is_final(word.status):
+            word = whole
+        if _is_final(word.status):
+            said.setdefault(key, StatusLine(key, word.status, word.reason))
     return said
+
+
+def _word_on_the_file(command: ApplyStatusReport, *, group_count: int) -> StatusLine:
+    """Return what is said of all payments. The word on a group is that only if there is no other group."""
+    if command.group_status or group_count > 1:
+        return StatusLine("", command.group_status, command.group_reason)
+    words = {group.status for group in command.groups}
+    return StatusLine("", words.pop() if len(words) == 1 else "", command.group_reason)
+
+
+def _is_final(status: str) -> bool:
+    return status == REJECTED or status in ACCEPTED
 
 
 def _apply(payment: Payment, line: StatusLine, command: ApplyStatusReport, context: Context) -> bool:
@@ -144,7 +168,8 @@ def _store(command: ApplyStatusReport, batch: Batch, applied: int, unmatched: in
         received_at=context.at,
     )
     if batch.state == Batch.State.SENT:
-        batch.state = Batch.State.REJECTED if command.group_status == REJECTED else Batch.State.ACKNOWLEDGED
+        refused = command.group_status == REJECTED
+        batch.state = Batch.State.REJECTED if refused else Batch.State.ACKNOWLEDGED
         batch.save()
     context.note(
         "batch",

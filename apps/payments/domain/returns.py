@@ -66,12 +66,14 @@ RETURN = Machine(
 MOVES_MONEY = frozenset({ReturnKind.RETURN, ReturnKind.REFUND, ReturnKind.REVERSAL})
 """A payment comes back once by one of these; what only tells something may stand beside it."""
 
-_REFUNDS = frozenset({"refund_requested", "mandate_missing"})
 
-
-def kind_of(reason_class: str, *, collected: bool) -> ReturnKind:
+def kind_of(reason_class: str, *, collected: bool, after_return_window: bool = True) -> ReturnKind:
     """Tell a return by a bank from a refund that the debtor asked for, by its normalised reason.
 
-    Only what was collected can be refunded (EPC016-06: MD06, and MD01 for an unauthorised one).
+    Only what was collected can be refunded (EPC016-06): MD06 always is, MD01 once the debtor's bank can
+    no longer have returned it by itself.
     """
-    return ReturnKind.REFUND if collected and reason_class in _REFUNDS else ReturnKind.RETURN
+    if not collected:
+        return ReturnKind.RETURN
+    unauthorised = reason_class == "mandate_missing" and after_return_window
+    return ReturnKind.REFUND if unauthorised or reason_class == "refund_requested" else ReturnKind.RETURN

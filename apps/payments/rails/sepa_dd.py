@@ -8,7 +8,6 @@ from typing import Any
 
 from apps.payments.domain.calendars import Calendar, CutOff
 from apps.payments.domain.mandates import Scheme, SequenceType
-from apps.payments.domain.months import add_months
 from apps.payments.formats import (
     DirectDebit,
     DirectDebitBatch,
@@ -47,6 +46,9 @@ SUBMIT_BUSINESS_DAYS = 2
 
 EARLIEST_DAYS = 14
 """Nothing is presented sooner than so many calendar days before its date."""
+
+RETURN_BUSINESS_DAYS = 5
+"""How long the debtor's bank has to return a core collection by itself."""
 
 REFUND_WEEKS = 8
 """How long the debtor of a core collection has to ask for a refund without a reason."""
@@ -170,11 +172,6 @@ def taken_back_until(scheme: Scheme, collected_on: date, calendar: Calendar) -> 
     return collected_on + timedelta(weeks=REFUND_WEEKS)
 
 
-def unauthorised_until(collected_on: date) -> date:
-    """Return the last day on which a core collection without a mandate can be claimed back."""
-    return add_months(collected_on, 13)
-
-
 def _mandate_findings(options: Mapping[str, Any]) -> list[Finding]:
     findings = []
     try:
@@ -194,6 +191,9 @@ def _mandate_findings(options: Mapping[str, Any]) -> list[Finding]:
 
 def _group(name: str, members: list[Instruction], outgoing: Outgoing) -> DirectDebitGroup:
     first = members[0].options
+    earliest = first["collection_date"] - timedelta(days=EARLIEST_DAYS)
+    if outgoing.created_at.date() < earliest:
+        raise FormatError("too_early", f"It can be presented from {earliest} on.", None, name)
     return DirectDebitGroup(
         id=name,
         creditor_name=str(first["creditor_name"]),

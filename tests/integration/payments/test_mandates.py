@@ -11,7 +11,14 @@ from apps.core.errors import Refusal
 from apps.payments import public as payments
 from apps.payments.commands.collections import TooSoon
 from apps.payments.domain.mandates import MandateNotUsable
-from apps.payments.formats import read_direct_debit, validate
+from apps.payments.formats import (
+    GroupStatus,
+    StatusReason,
+    StatusReport,
+    build_status_report,
+    read_direct_debit,
+    validate,
+)
 from tests.factories import SYSTEM, do
 from tests.integration.payments.collecting import (
     AT,
@@ -133,6 +140,28 @@ class TestAFile:
         assert len({payment(key).batch_message_id for key in keys}) == 1
         assert len(groups) == 4
         assert len({collection(key).group_reference for key in keys}) == 4
+
+    def test_is_answered_group_by_group(self, merchant, tmp_path):
+        core, b2b = merchant.collect(merchant.mandate()), merchant.collect(merchant.mandate(scheme="b2b"))
+        payments.prenotify_due(actor=SYSTEM, at=on(collection(core).submit_on))
+        message_id = merchant.send(core, tmp_path)
+        groups = [
+            GroupStatus(collection(b2b).group_reference, "RJCT", (StatusReason(code="FF01"),)),
+            GroupStatus("unknown", "RJCT", (StatusReason(code="FF01"),)),
+        ]
+        for status in ("", "PART"):
+            told = StatusReport(
+                format="pain.002.001.10",
+                message_id=f"{message_id[-20:]}{status}",
+                created_at=AT,
+                original_message_id=message_id,
+                original_message_name="pain.008.001.08",
+                status=status,
+                groups=tuple(groups),
+            )
+            payments.import_status_file(build_status_report(told), file_name="s.xml", actor=SYSTEM, at=AT)
+
+        assert (payment(core).state, payment(b2b).state) == ("sent", "rejected")
 
     def test_collects_late_what_missed_its_day(self, merchant):
         key = merchant.collect(merchant.mandate())

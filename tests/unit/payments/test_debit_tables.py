@@ -181,3 +181,6 @@ class TestKinds:
     )
     def test_tell_refunds_from_returns(self, reason, collected, kind):
         assert kind_of(reason, collected=collected) is kind
+
+    def test_leave_a_missing_mandate_to_the_bank_while_it_can_return(self):
+        assert kind_of("mandate_missing", collected=True, after_return_window=False) is ReturnKind.RETURN

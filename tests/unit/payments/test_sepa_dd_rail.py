@@ -22,7 +22,7 @@ from apps.payments.formats import (
 )
 from apps.payments.rails import adapter
 from apps.payments.rails.base import Action, Instruction, Outgoing, Party, Told
-from apps.payments.rails.sepa_dd import CODES, SepaDirectDebit, taken_back_until, unauthorised_until
+from apps.payments.rails.sepa_dd import CODES, SepaDirectDebit, taken_back_until
 
 GOLDEN = Path(__file__).parent / "golden" / "sepa_dd.xml"
 TARGET = Calendar("TARGET", frozenset(holidays.financial_holidays("TAR", years=(2026, 2027))))
@@ -102,6 +102,13 @@ class TestAFile:
         with pytest.raises(FormatError):
             RAIL.build(outgoing(instruction(creditor_id="DE99ZZZ09999999999")))
 
+    def test_is_not_written_more_than_14_days_ahead(self):
+        RAIL.build(outgoing(instruction(collection_date=date(2026, 6, 1))))
+        with pytest.raises(FormatError) as refusal:
+            RAIL.build(outgoing(instruction(collection_date=date(2026, 6, 2))))
+
+        assert refusal.value.code == "too_early"
+
 
 class TestValidation:
     def test_passes_what_can_go(self):
@@ -150,7 +157,6 @@ class TestDates:
 
         assert taken_back_until(Scheme.CORE, day, TARGET) == date(2026, 7, 15)
         assert taken_back_until(Scheme.B2B, day, TARGET) == date(2026, 5, 25)
-        assert unauthorised_until(day) == date(2027, 6, 20)
 
 
 class TestWhatComesBack:
