@@ -24,12 +24,12 @@ from apps.payments.representation import payment_data
 
 class NotRefundable(Conflict):
     code = "not_refundable"
-    title = "Only a settled transfer or pay-in, whose payer is known, can be refunded."
+    title = "Only a settled transfer or pay-in, or a final collection, whose payer is known, can be refunded."
 
 
 @dataclass(frozen=True)
 class CreateRefund(Command):
-    """Give back all or part of a settled transfer or pay-in, or of what was captured from a card."""
+    """Give back all or part of a settled transfer or pay-in, a final collection, or a captured card payment."""
 
     payment_id: UUID
     amount: Money
@@ -47,7 +47,7 @@ def create_refund(command: CreateRefund, context: Context) -> dict[str, Any]:
     paid = lock_payment(command.payment_id, organisation_id=command.organisation_id)
     if paid.kind == Kind.CARD:
         return refund_card(paid, command.amount, command.reason, context)
-    if paid.state != State.SETTLED or paid.kind not in (Kind.TRANSFER, Kind.PAYIN):
+    if not _is_refundable(paid):
         raise NotRefundable(id=public_id("pay", paid.pk), state=paid.state, type=paid.kind)
     if command.amount.currency != paid.currency:
         raise CurrencyMismatch(expected=paid.currency, given=command.amount.currency)
@@ -61,6 +61,13 @@ def create_refund(command: CreateRefund, context: Context) -> dict[str, Any]:
         else _refund_payin(command, paid, context)
     )
     return payment_data(refund)
+
+
+def _is_refundable(paid: Payment) -> bool:
+    """Tell whether a payment's money is there to be given back; a collection's is only when it is final."""
+    if paid.kind == Kind.COLLECTION:
+        return paid.state == State.FINAL and paid.rail == Rail.SEPA_DD
+    return paid.state == State.SETTLED and paid.kind in (Kind.TRANSFER, Kind.PAYIN)
 
 
 def _refund_transfer(command: CreateRefund, paid: Payment, context: Context) -> Payment:

@@ -204,6 +204,21 @@ class TestACollection:
 
         assert (merchant.balance(), merchant.beside("claim"), merchant.beside("reserve")) == (1_500, 0, 0)
 
+    def test_can_be_refunded_once_it_is_final(self, merchant, tmp_path):
+        key = merchant.collect(merchant.mandate())
+        merchant.send(key, tmp_path)
+        merchant.settle(key)
+        with pytest.raises(Refusal) as early:
+            do(payments.CreateRefund(merchant.id, key, Money(1_000, "EUR")))
+        finalise(key)
+
+        refund = do(payments.CreateRefund(merchant.id, key, Money(1_000, "EUR")))
+        with pytest.raises(Refusal) as too_much:
+            do(payments.CreateRefund(merchant.id, key, Money(1_501, "EUR")))
+
+        assert (early.value.code, too_much.value.code) == ("not_refundable", "exceeds_refundable")
+        assert (refund["rail"], merchant.inner.balance().available) == ("sepa_ct", 1_500)
+
     def test_never_settles_or_comes_back_with_another_amount(self, merchant, tmp_path):
         key = merchant.collect(merchant.mandate())
         merchant.send(key, tmp_path)
