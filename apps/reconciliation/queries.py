@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
@@ -17,7 +17,14 @@ from apps.ledger import public as ledger
 from apps.payments import public as payments
 from apps.reconciliation.domain.breaks import age_bucket
 from apps.reconciliation.domain.continuity import Link, Problem, check_chain
-from apps.reconciliation.domain.words import CARD_PAYOUT, BreakState, LineState, Proof
+from apps.reconciliation.domain.words import (
+    CARD_PAYOUT,
+    BreakState,
+    LineState,
+    MatchState,
+    Method,
+    Proof,
+)
 from apps.reconciliation.importing.pages import LAST, MORE, are_pages_of_one
 from apps.reconciliation.models import (
     BankAccount,
@@ -284,6 +291,38 @@ def cash_position(account: BankAccount, as_of: date) -> CashPosition:
         debit(route.clearing_in_id),
         debit(route.receivable_id),
     )
+
+
+_IN_SUSPENSE = ("payment", "refund", "dispute")
+"""Components of a settlement that no payment of ours explains: they are booked to suspense."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuspenseItem:
+    """Money that a match left in suspense; signed as the bank booked it."""
+
+    match_id: UUID
+    day: date
+    minor: int
+
+
+def suspense_items(account: BankAccount, as_of: date) -> list[SuspenseItem]:
+    """List what matches put into suspense and nobody has taken back, oldest first."""
+    applied = Match.objects.filter(bank_account_id=account.id, state=MatchState.APPLIED.value, day__lte=as_of)
+    whole = applied.filter(method=Method.SUSPENSE.value).values_list("id", "day", "bank_minor")
+    forced = applied.filter(method=Method.FORCED.value).values_list(
+        "id", "day", F("bank_minor") - F("expected_minor")
+    )
+    parts = (
+        MatchItem.objects.filter(
+            match__in=applied, expectation__kind__in=_IN_SUSPENSE, expectation__payment_id__isnull=True
+        )
+        .values("match_id", "match__day")
+        .annotate(minor=Sum("amount_minor"))
+        .values_list("match_id", "match__day", "minor")
+    )
+    items = [SuspenseItem(*row) for row in (*whole, *forced, *parts) if row[2]]
+    return sorted(items, key=lambda item: (item.day, item.match_id))
 
 
 def closes(*, bank_account_id: UUID) -> QuerySet[DayClose]:

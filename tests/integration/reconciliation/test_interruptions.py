@@ -14,6 +14,7 @@ from apps.core.money import Money
 from apps.payments.formats import EntryDetail, References, Statement, StatementEntry, build_statements
 from apps.reconciliation import public as reconciliation
 from apps.reconciliation.bank_formats import read_statements
+from apps.reconciliation.commands import BookBreakToSuspense
 from apps.reconciliation.importing.inserting import _TYPES
 from apps.reconciliation.models import Break, Match, ReconRun, StatementFile, StatementLine
 from apps.reconciliation.models import Statement as StatementRow
@@ -182,3 +183,35 @@ class TestProgress:
         matching, applying = told[:-1], told[-1]
         assert [done for done, _ in matching] == list(range(1, matching[-1][1] + 1))
         assert applying == (1, 1)
+
+
+class TestTheLedgersSide:
+    def _told(self, bank, *options):
+        out, code = StringIO(), 0
+        try:
+            call_command(
+                "reconcile_ledger",
+                "--json",
+                "--account",
+                bank.account.number,
+                "--as-of",
+                "2026-12-04",
+                *options,
+                stdout=out,
+            )
+        except SystemExit as stopped:
+            code = stopped.code
+        (row,) = json.loads(out.getvalue())["accounts"]
+        return row, code
+
+    def test_tells_how_long_money_lies_in_suspense(self, bank):
+        bank.books(5_000, remittance="?")
+        bank.reconcile()
+        bank.do(BookBreakToSuspense(bank.operator_id, bank.only_break().id))
+
+        row, code = self._told(bank)
+        _, too_old = self._told(bank, "--suspense-days", "7")
+
+        assert row["suspense_by_age"] == {"8-30": {"count": 1, "sum": "50.00"}}
+        assert (row["suspense_oldest_days"], row["suspense"], row["drift"]) == (10, "-50.00", "0.00")
+        assert (code, too_old) == (0, 1)
