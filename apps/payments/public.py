@@ -1,6 +1,7 @@
 """The door of payments for the layers above: commands, queries, formats."""
 
 from apps.payments import formats
+from apps.payments.calendar import execution_day
 from apps.payments.card_calls import drive, drive_due
 from apps.payments.card_routing import processor_named
 from apps.payments.collecting import Presented, presented_collection
@@ -185,6 +186,7 @@ __all__ = [
     "drive",
     "drive_due",
     "events_of",
+    "execution_day",
     "expire_unused_mandates",
     "export_batches",
     "finalise_due",

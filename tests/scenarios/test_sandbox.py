@@ -84,8 +84,22 @@ class TestTheSandbox:
             ("collection", "returned"),
         } <= endings
 
-    def test_has_two_currencies_and_a_month_of_history(self, sandbox):
-        assert set(sandbox.query("SELECT DISTINCT currency FROM payments_payment")) == {("EUR",), ("GBP",)}
+    def test_pays_in_america_too(self, sandbox):
+        paid = dict(
+            sandbox.query("SELECT state, count(*) FROM payments_payment WHERE rail = 'ach' GROUP BY state")
+        )
+        changes = sandbox.query("SELECT code, outcome FROM payments_accountchange")
+
+        assert paid["settled"] >= 3
+        assert paid["returned"] == 1
+        assert changes == [("C01", "applied")]
+
+    def test_has_three_currencies_and_a_month_of_history(self, sandbox):
+        assert set(sandbox.query("SELECT DISTINCT currency FROM payments_payment")) == {
+            ("EUR",),
+            ("GBP",),
+            ("USD",),
+        }
         ((days,),) = sandbox.query("SELECT count(DISTINCT created_at::date) FROM payments_payment")
         assert days >= 28
 

@@ -22,6 +22,7 @@ from apps.core.money import Money
 from apps.payments import public as payments
 from apps.reconciliation import public as reconciliation
 from apps.simulator.sandbox import cast
+from apps.simulator.sandbox.america import America
 from apps.simulator.sandbox.subscriptions import Subscriptions
 from apps.simulator.sandbox.world import ACTOR, Hand, World
 
@@ -33,7 +34,9 @@ APPROVER = Actor("staff", "sandbox-approver", None, frozenset({"payments.approve
 def live_through(hand: Hand, world: World, *, today: date) -> Iterator[date]:
     """Live through the days before today; yield each day that is done."""
     story = _Story(hand, world)
-    story.subscriptions.open(_at(today - timedelta(days=DAYS), 7 * 60))
+    opening = _at(today - timedelta(days=DAYS), 7 * 60)
+    story.subscriptions.open(opening)
+    story.america.open(opening)
     for offset in range(DAYS, 0, -1):
         day = today - timedelta(days=offset)
         story.live(day, last=offset == 1)
@@ -50,6 +53,7 @@ class _Story:
         ] = []  # (payment, reference, amount) of the day before
         self.paid_in: list[tuple[str, Money]] = []
         self.subscriptions = Subscriptions(hand, world)
+        self.america = America(hand, world)
 
     def live(self, day: date, *, last: bool) -> None:
         """Live one day. On weekends people pay, but banks are closed."""
@@ -62,6 +66,8 @@ class _Story:
         self._suppliers_are_paid(day)
         if day.weekday() == 0:
             self.subscriptions.collect(_at(day, 9 * 60))
+        if day.weekday() in (1, 3):
+            self.america.pay(_at(day, 14 * 60))
         if day.weekday() == 3:
             self._somebody_gets_a_refund(day)
         self._the_bank_does_its_work(day, unexplained=day.day % 9 == 4, charge=day.weekday() == 4)
@@ -229,6 +235,7 @@ class _Story:
                     answer, file_name=f"{batch['message_id']}.pain.002.xml", actor=ACTOR, at=at
                 )
         self.subscriptions.bank_day(day, at)
+        self.america.bank_day(day, at)
         if charge:
             bank.charge(iban, Money(1_250, "EUR"), text="Account fee")
         if unexplained:

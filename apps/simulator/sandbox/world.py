@@ -20,6 +20,7 @@ from apps.core.money import Money
 from apps.payments import public as payments
 from apps.simulator.bank import Bank
 from apps.simulator.sandbox import cast, logins
+from apps.simulator.us_bank import UsBank
 from apps.webhooks import public as webhooks
 
 ACTOR = system_actor("sandbox")
@@ -62,6 +63,7 @@ class World:
         default_factory=dict
     )  # by currency; the merchant's own come first
     bank: Bank = field(default_factory=lambda: Bank(bic=cast.OPERATOR_BIC))
+    us_bank: UsBank = field(default_factory=lambda: UsBank(routing=cast.OPERATOR_ROUTING))
 
 
 def build_world(hand: Hand, at: datetime) -> World:

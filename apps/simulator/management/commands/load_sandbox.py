@@ -13,7 +13,12 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.core import clock, relay
 from apps.core.models import Setting
 from apps.simulator.card_office import save_office
-from apps.simulator.management.commands.run_bank_simulator import CARDS_STATE_FILE, STATE_FILE, save_bank
+from apps.simulator.management.commands.run_bank_simulator import (
+    CARDS_STATE_FILE,
+    STATE_FILE,
+    US_STATE_FILE,
+    save_bank,
+)
 from apps.simulator.processor import Processor
 from apps.simulator.sandbox import story
 from apps.simulator.sandbox.logins import write_logins
@@ -61,6 +66,7 @@ class Command(BaseCommand):
         self._say(f"Imported {samples} sample statements of real banks.")
         relay.drain()
         save_bank(world.bank, Path(settings.VAR_DIR) / "bank" / STATE_FILE)
+        save_bank(world.us_bank, Path(settings.VAR_DIR) / "bank" / US_STATE_FILE)
         endpoints = open_cards(hand, world, now)
         save_office(Path(settings.VAR_DIR) / "bank" / CARDS_STATE_FILE, Processor(), endpoints)
         people, variables = make_logins(hand, world, now, base_url=options["base_url"])
