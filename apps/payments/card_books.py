@@ -7,6 +7,7 @@ account; for a dispute, where that is not enough, the rest is owed. What comes b
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -148,7 +149,12 @@ def books_of(payment: Payment, details: CardDetails, route: ProcessorRoute) -> B
 
 def open_merchant_accounts(payment_account: accounts.PaymentAccount, actor: str) -> tuple[int, int]:
     """Open, or find, the pending account and the owed account beside a merchant's account; return their ids."""
-    name = public_id("acc", payment_account.pk)
+    name, owner = public_id("acc", payment_account.pk), payment_account.organisation_id
+    with contextlib.suppress(ledger.UnknownAccount):
+        return (
+            ledger.account_by_code(owner, f"card_pending:{name}").id,
+            ledger.account_by_code(owner, f"card_owed:{name}").id,
+        )
     pending = ledger.open_account(
         organisation_id=payment_account.organisation_id,
         code=f"card_pending:{name}",

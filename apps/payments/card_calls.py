@@ -19,11 +19,11 @@ from django.conf import settings
 from apps.core import clock, db, tenancy
 from apps.core.actors import Actor, system_actor
 from apps.core.commands import Command, execute
-from apps.core.errors import Invalid, NotFound
+from apps.core.errors import Invalid, NotFound, Refusal
 from apps.core.ids import parse_public_id, public_id
 from apps.payments import processor
 from apps.payments.card_routing import processor_by_id
-from apps.payments.card_store import object_of_reference
+from apps.payments.card_store import next_look, object_of_reference
 from apps.payments.commands.card_settlement import ReleaseReserves
 from apps.payments.commands.card_words import ApplyCardOutcome, ApplyDisputeAnswer, MarkCardSent, Outcome
 from apps.payments.domain.cards import AttemptState, DisputeState, OperationType
@@ -114,8 +114,24 @@ def _drive_one(reference: str, organisation_id: UUID, at: datetime | None) -> li
         except (IllegalTransition, NotFound):
             return None  # another one sends it
     outcome, code, data = _made(call)
-    answer = _execute(ApplyCardOutcome(organisation_id, reference, outcome.value, call.asks, code, data), at)
-    return list(answer["next"])
+    command = ApplyCardOutcome(organisation_id, reference, outcome.value, call.asks, code, data)
+    try:
+        return list(_execute(command, at)["next"])
+    except db.Busy:
+        return []  # nothing of it was applied, so it stays due
+    except Refusal as refusal:
+        # The books refuse, such as a frozen account: the processor is asked again later.
+        _log.warning("card outcome refused", reference=reference, code=refusal.code)
+        _put_off(reference, organisation_id, at or clock.database_now())
+        return []
+
+
+def _put_off(reference: str, organisation_id: UUID, at: datetime) -> None:
+    with tenancy.scope(organisation_id):
+        row = object_of_reference(reference)
+        if row is not None and row.ask_at is not None:
+            later = next_look(row.asked, at)
+            type(row)._default_manager.filter(pk=row.pk).update(ask_at=later, asked=row.asked + 1)
 
 
 def _call_for(row: Attempt | Operation, *, asks: bool) -> _Call | None:

@@ -136,6 +136,8 @@ def prepare_operation(
 ) -> Operation:
     """Record a capture, void or refund. A refund takes its money from the merchant now.
 
+    Whoever asked for it sends it; what a processor's word or a policy brings about is due for the job at once.
+
     Raises TooMany, and for a refund the ledger's InsufficientFunds.
     """
     limit = cards.REFUNDS_MAX if kind is OperationType.REFUND else cards.CAPTURES_MAX
@@ -153,7 +155,7 @@ def prepare_operation(
         final=final,
         reason=reason,
         ordered_by=str(context.actor),
-        ask_at=context.at + SEND_AFTER,
+        ask_at=context.at if origin == "policy" else context.at + SEND_AFTER,
         created_at=context.at,
     )
     if kind is OperationType.REFUND:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -277,7 +277,10 @@ class ReleaseReserves(Command):
 
 @handles(ReleaseReserves, name="payments.release_reserves", version=1, permission="payments.batch")
 def release_reserves(command: ReleaseReserves, context: Context) -> dict[str, Any]:
-    """Release what is due, oldest first. A refund or dispute has taken its part of pending already."""
+    """Release what is due, oldest first. A refund or dispute has taken its part of pending already.
+
+    What the books refuse (a frozen or closed account) is put off for an hour and holds up nobody else.
+    """
     due = list(
         Operation.objects.filter(release_at__lte=context.at, released_at=None)
         .order_by("release_at")
@@ -306,7 +309,17 @@ def _release(payment: Payment, wanted: set[UUID], context: Context) -> int:
                 for line in ledger.journal(row.booked_seq).postings
             )
             amount = min(Money(net, row.currency), books.pending())
-            books.release(amount, context, str(row.pk))
+            try:
+                books.release(amount, context, str(row.pk))
+            except ledger.LedgerRefusal as refusal:
+                Operation.objects.filter(pk=row.pk).update(release_at=context.at + timedelta(hours=1))
+                context.note(
+                    "operation",
+                    public_id("opr", row.pk),
+                    organisation_id=payment.organisation_id,
+                    not_released=refusal.code,
+                )
+                continue
             Operation.objects.filter(pk=row.pk).update(released_at=context.at)
         context.note(
             "operation",

@@ -249,7 +249,8 @@ def _url(data: Mapping[str, Any], name: str) -> str:
         address = urlsplit(text)
     except ValueError:
         raise Invalid(field=f"payload.{name}") from None
-    if address.scheme not in ("https", "http") or not address.netloc:
+    local = address.scheme == "http" and address.hostname in ("127.0.0.1", "localhost")
+    if not address.hostname or not (address.scheme == "https" or local):
         raise Invalid(field=f"payload.{name}")
     return text
 

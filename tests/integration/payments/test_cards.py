@@ -1041,3 +1041,60 @@ class TestTheWire:
             listener.close()
         with pytest.raises(processor.NotSent):
             processor.call(url, SENT, api_key="k", timeout_s=20)
+
+
+class TestAFrozenAccount:
+    def freeze(self, merchant):
+        from apps.ledger import public as ledger
+
+        with tenancy.scope(merchant.id):
+            ledger.freeze_account(account_id=merchant.ledger_id(), actor="tests")
+
+    def thaw(self, merchant):
+        from apps.ledger import public as ledger
+
+        with tenancy.scope(merchant.id):
+            ledger.unfreeze_account(account_id=merchant.ledger_id(), actor="tests")
+
+    def test_holds_up_nobody_elses_reserve(self, world, merchant):
+        other = factories.merchant(accounts_count=1)
+        world.pay(merchant)
+        world.pay(other)
+        self.freeze(merchant)
+        world.pass_time(days=3)
+        world.drive_due()
+        frozen, free = world.of(merchant), world.of(other)
+        self.thaw(merchant)
+        world.pass_time(hours=1, seconds=1)
+        world.drive_due()
+
+        assert frozen["pending"] == free["available"] == 10_000
+        assert world.of(merchant)["available"] == 10_000
+
+    def test_lets_a_failed_refund_wait_and_go_on(self, world, merchant):
+        key = world.pay(merchant, "tok_refund_fails")
+        world.pass_time(days=3)
+        world.drive_due()
+        world.refund(merchant, key, 4_000)
+        self.freeze(merchant)
+        world.pass_time(seconds=61)
+        world.processor.take_events()
+        world.drive_due()
+        waiting = world.operations(key, "refund")[0].state
+        self.thaw(merchant)
+        world.pass_time(hours=1)
+        world.drive_due()
+
+        assert (waiting, world.operations(key, "refund")[0].state) == ("pending", "failed")
+        assert world.of(merchant)["available"] == 10_000
+
+    def test_does_not_keep_a_dispute_out_of_the_books(self, world, merchant):
+        key = world.pay(merchant)
+        world.pass_time(days=3)
+        world.drive_due()
+        self.freeze(merchant)
+        (attempt,) = world.attempts(key)
+        world.processor.open_dispute(attempt.external_id, 2_000, at=world.at)
+        world.tell_all(merchant)
+
+        assert world.of(merchant) == {"available": 10_000, "pending": 0, "owed": -2_000}
