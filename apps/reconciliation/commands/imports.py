@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
@@ -23,12 +24,13 @@ from apps.reconciliation.domain.words import Proof
 from apps.reconciliation.errors import DuplicateStatement, FutureDate, UnknownBankAccount
 from apps.reconciliation.events import StatementImported
 from apps.reconciliation.importing.accounts import account_of
+from apps.reconciliation.importing.advices import open_advised_batches
 from apps.reconciliation.importing.overlaps import known_lines
 from apps.reconciliation.importing.pages import LAST, MORE, prove_pages
 from apps.reconciliation.importing.retold import store_lines
 from apps.reconciliation.importing.reversals import as_meant, suspect
 from apps.reconciliation.lines import LineSource, booking_dates, content_id, lines_of, statement_day
-from apps.reconciliation.models import BankAccount
+from apps.reconciliation.models import BankAccount, StatementLine
 from apps.reconciliation.models import Statement as StatementRow
 from apps.reconciliation.models import StatementFile as FileRow
 from apps.reconciliation.progress import tell
@@ -85,6 +87,7 @@ def import_statement(command: ImportStatement, context: Context) -> dict[str, An
     )
     rows = [_import_one(one, page, file, context) for one, page in _number_repeats(parsed.statements)]
     prove_pages(rows)
+    _open_advised_batches(rows)
     rows = _statements_of(file)
     context.note(
         "statement_file",
@@ -94,6 +97,17 @@ def import_statement(command: ImportStatement, context: Context) -> dict[str, An
         lines=sum(row.line_count for row in rows),
     )
     return {**_file_data(file, rows), "already_imported": False}
+
+
+def _open_advised_batches(rows: list[StatementRow]) -> None:
+    """Let advices and statements that came in with this file find what they tell of each other."""
+    days: dict[UUID, set[date]] = {}
+    told = StatementLine.objects.filter(statement__in=[row.id for row in rows if row.kind != "interim"])
+    batches = told.exclude(batch_id="", message_id="").values_list("bank_account_id", "booking_date")
+    for account_id, day in batches.distinct():
+        days.setdefault(account_id, set()).add(day)
+    for account in BankAccount.objects.filter(id__in=days).order_by("id"):
+        open_advised_batches(account, days[account.id])
 
 
 def _allow_time_to_read() -> None:

@@ -84,6 +84,16 @@ def _bring_together(
     StatementLine.objects.bulk_update(moved, ["statement", "position", "state"], batch_size=_CHUNK)
 
 
+def retell_from(
+    new: list[StatementLine], old: list[StatementLine], home: Statement, account: BankAccount
+) -> None:
+    """Let the stored lines of an entry say what is told in more parts; they stay where they stand."""
+    position = old[0].position
+    _retell(old, new)
+    _stand(old, home, position, account)
+    StatementLine.objects.bulk_update(old, ["statement", "position", "state"], batch_size=_CHUNK)
+
+
 def _stand(lines: list[StatementLine], home: Statement, position: int, account: BankAccount) -> None:
     """Put an entry's lines where they count from now on."""
     for line in lines:

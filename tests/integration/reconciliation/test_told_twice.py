@@ -101,6 +101,42 @@ class TestABatchWithItsAdvice:
         assert {row[5] for row in lines_of(organisation_id)} == {"provisional"}
 
 
+class TestAnAdviceWithoutTheBanksReference:
+    BOOKED = replace(BATCH, refs=References(pmtinf="OUR-BATCH-7", acct_svcr="BOOKED-1"), batch_count=3)
+    ADVISED = replace(
+        BATCH, refs=References(pmtinf="OUR-BATCH-7", acct_svcr="ADVISED-1"), batch_count=3, details=DETAILS
+    )
+
+    def _files(self):
+        return (
+            written(statement(1, [self.BOOKED, entry(2, 50, FIRST, reference="X")], opening=0)),
+            written(replace(statement(900, [self.ADVISED], opening=0), kind="advice", id="ADV", balances=())),
+        )
+
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+    def test_opens_the_batch_by_our_own_in_either_order(self, take_in, organisation_id, order):
+        files = self._files()
+        for number in order:
+            take_in(files[number])
+
+        lines = [row for row in lines_of(organisation_id) if row[0] == "S1"]
+
+        assert sorted((row[3], row[4], row[5]) for row in lines) == [
+            (50, "", "open"),
+            (1000, "E2E-1000", "open"),
+            (2000, "E2E-2000", "open"),
+            (3000, "E2E-3000", "open"),
+        ]
+        assert any("Payer 2000" in row[6] for row in lines)
+
+    def test_is_left_alone_if_two_could_be_meant(self, take_in, organisation_id):
+        twin = replace(self.BOOKED, position=3, refs=replace(self.BOOKED.refs, acct_svcr="BOOKED-2"))
+        take_in(written(statement(1, [self.BOOKED, twin], opening=0)))
+        take_in(self._files()[1])
+
+        assert sorted(row[3] for row in lines_of(organisation_id) if row[0] == "S1") == [6000, 6000]
+
+
 def _pages():
     """Three pages of one statement, of which only the first tells the opening and the last the closing."""
     whole = statement(7, [entry(n, n * 100, FIRST, reference=f"P{n}") for n in (1, 2, 3)], opening=1000)
