@@ -17,6 +17,7 @@ from apps.payments import exports
 from apps.payments import public as payments
 from apps.payments.commands.batches import BatchDiffers, CloseBatch, NothingToSend
 from apps.payments.models import Batch
+from apps.payments.routing import route_for
 from tests import factories
 from tests.factories import SYSTEM, PayinEventFactory, PayoutFactory, do
 
@@ -58,7 +59,7 @@ def export(folder, **options):
 def close(kinds=()):
     """Close one batch over all that is approved, as a run that dies right afterwards."""
     with tenancy.scope(tenancy.PLATFORM):
-        account = next(one for one in payments.settlement_accounts() if one.currency == "EUR")
+        account = route_for("EUR")
     return do(CloseBatch(None, account.id, "sepa_ct", DAY, kinds))["message_id"]
 
 
