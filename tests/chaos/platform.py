@@ -200,6 +200,11 @@ class Platform:
             "relay": [sys.executable, "manage.py", "run_relay"],
         }[name]
 
+    def failures(self) -> list[str]:
+        """Return what the web's log says of requests that failed, for the message of a test."""
+        lines = (self.folder / "web.log").read_text(errors="replace").splitlines()
+        return [line for line in lines if "request failed" in line or "refused by" in line][-3:]
+
     def _launch(self, program: Program) -> None:
         log = (self.folder / f"{program.name}.log").open("ab")
         program.process = subprocess.Popen(

@@ -54,7 +54,7 @@ def parallel_keys(folder, name, *, keys, calls, verdicts):
                         if answer.status == 201:
                             answers.setdefault(number, set()).add((await answer.json())["id"])
                             return
-                        assert answer.status in (409, 503), (answer.status, await answer.text())
+                        assert answer.status in (409, 503), (answer.status, running.failures())
                 except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError):
                     statuses[0] += 1
                 await asyncio.sleep(0.05)
