@@ -28,11 +28,12 @@ from apps.payments.commands.instant import (
     ANSWER,
     INQUIRY,
     LATE,
-    ApplyInstantStatus,
+    STATUSES,
     NoteNotSent,
     NoteSilence,
     PlanInquiry,
     SendInstant,
+    status_command,
 )
 from apps.payments.commands.providers import NoteCall
 from apps.payments.domain.lifecycle import State
@@ -40,7 +41,7 @@ from apps.payments.formats import FormatError
 from apps.payments.models import Counterparty, Payment
 from apps.payments.models_instant import InstantAttempt
 from apps.payments.rails import instant_rail, instant_rails
-from apps.payments.rails.base import InboundEvent, Instruction, Outgoing, Party, Told
+from apps.payments.rails.base import InboundEvent, Instruction, Outgoing, Party
 from apps.payments.rails.instant import InstantRail
 from apps.payments.routing import SettlementRoute, route_by_id
 from apps.payments.transport import Reply
@@ -49,7 +50,6 @@ Post = Callable[[str, bytes, float], Reply]
 """Posts bytes to a URL within seconds."""
 ROUND_MAX = 200
 """How many payments one round sends or asks about."""
-ANSWERS = frozenset({Told.ACCEPTED, Told.REJECTED, Told.PENDING})
 _log = structlog.get_logger("bezant.payments.instant")
 
 
@@ -182,7 +182,7 @@ def take_status(rail: str, data: bytes, caller: Caller) -> list[dict[str, Any]]:
     return [
         _apply(event, LATE, caller)
         for event in instant_rail(rail).parse_inbound(data)
-        if event.told in ANSWERS
+        if event.told in STATUSES
     ]
 
 
@@ -212,7 +212,7 @@ def _read(rail: InstantRail, outgoing: Outgoing, body: bytes) -> tuple[str, Inbo
     fitting = [
         event
         for event in events
-        if event.told in ANSWERS
+        if event.told in STATUSES
         and event.original_message_id == outgoing.message_id
         and event.reference in ("", ours)
     ]
@@ -220,17 +220,7 @@ def _read(rail: InstantRail, outgoing: Outgoing, body: bytes) -> tuple[str, Inbo
 
 
 def _apply(event: InboundEvent, source: str, caller: Caller) -> dict[str, Any]:
-    command = ApplyInstantStatus(
-        None,
-        message_id=event.original_message_id,
-        end_to_end_id=event.reference,
-        told=event.told.value,
-        source=source,
-        status_id=event.message_id,
-        code=event.code,
-        amount=event.amount,
-    )
-    return execute(command, actor=caller.actor, key=None, at=caller.now()).answer
+    return execute(status_command(event, source), actor=caller.actor, key=None, at=caller.now()).answer
 
 
 def _not_sent(message_id: str, error: str, caller: Caller) -> dict[str, Any]:

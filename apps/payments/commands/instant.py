@@ -13,8 +13,10 @@ from typing import Any
 from uuid import UUID
 
 from apps.accounts import public as accounts
+from apps.core import tenancy
 from apps.core.commands import Command, Context, handles
-from apps.core.errors import Conflict, Denied, NotFound, Refusal
+from apps.core.errors import Conflict, Denied, Invalid, NotFound, Refusal
+from apps.core.ids import parse_public_id
 from apps.core.money import Money
 from apps.payments import books, circuits
 from apps.payments.commands.ach import check_ach
@@ -23,12 +25,13 @@ from apps.payments.domain.lifecycle import Event, State, Step
 from apps.payments.domain.machine import Transition
 from apps.payments.domain.references import clean_text
 from apps.payments.domain.routing import Speed
+from apps.payments.formats import FormatError
 from apps.payments.lifecycle_store import Origin, advance, decide_for, lock_payment, record_no_op
 from apps.payments.models import Counterparty, Payment, Rail
 from apps.payments.models_instant import InstantAttempt
 from apps.payments.rail_choice import choose_rail
-from apps.payments.rails import adapter, instant_rail
-from apps.payments.rails.base import Action, Classified, Told
+from apps.payments.rails import adapter, instant_rail, instant_rails
+from apps.payments.rails.base import Action, Classified, InboundEvent, Told
 from apps.payments.representation import payment_data
 from apps.payments.routing import route_by_id
 
@@ -36,6 +39,7 @@ ANSWER, INQUIRY, LATE = "answer", "inquiry", "webhook"
 """How a status reached us: as the answer to our call, to our question, or on the bank's own account."""
 INQUIRY_WAITS_S = (120, 600, 3_600)
 """After the first question: how long until the next ones. Then people take over."""
+STATUSES = frozenset({Told.ACCEPTED, Told.REJECTED, Told.PENDING})
 IN_DOUBT = frozenset({State.SENT, State.UNKNOWN})
 _Outcome = InstantAttempt.Outcome
 
@@ -141,6 +145,51 @@ def apply_instant_status(command: ApplyInstantStatus, context: Context) -> dict[
     if command.told == Told.REJECTED:
         return _rejected(told)
     return told.nothing("pending" if command.told == Told.PENDING else command.told)
+
+
+def status_command(event: InboundEvent, source: str) -> ApplyInstantStatus:
+    """Turn what a rail adapter has read into the command that applies it."""
+    return ApplyInstantStatus(
+        None,
+        message_id=event.original_message_id,
+        end_to_end_id=event.reference,
+        told=event.told.value,
+        source=source,
+        status_id=event.message_id,
+        code=event.code,
+        amount=event.amount,
+    )
+
+
+def apply_bank_message(
+    organisation_id: UUID, payload: dict[str, Any], context: Context
+) -> tuple[UUID | None, str]:
+    """Apply a bank's message that came by webhook: {"rail", "message"}, a pacs.002 as it is on the rail.
+
+    Only a source of the operator's own speaks for our bank: a merchant who could would decide what
+    became of their own payouts. Returns the payment and, if nothing was applied, why not. Raises Invalid,
+    NotFound, ForeignStatus.
+    """
+    if accounts.operator().pk != organisation_id:
+        return None, "not from our bank"
+    rail, message = payload.get("rail"), payload.get("message")
+    if not isinstance(rail, str) or rail not in instant_rails():
+        raise Invalid(field="rail", allowed=instant_rails())
+    if not isinstance(message, str):
+        raise Invalid(field="message")
+    try:
+        events = instant_rail(str(rail)).parse_inbound(message.encode(errors="replace"))
+    except FormatError as error:
+        raise Invalid(field="message", reason=error.code) from None
+    statuses = [event for event in events if event.told in STATUSES]
+    if not statuses:
+        return None, "no status of a payment"
+    # The payments, and the events that tell of them, are other organisations'.
+    tenancy.switch(tenancy.PLATFORM)
+    for number, event in enumerate(statuses):
+        answer = context.run(status_command(event, LATE), step=f"status:{number}")
+    reason = "" if answer["applied"] else str(answer["reason"])
+    return parse_public_id("pay", answer["id"]), reason
 
 
 class _Told:

@@ -10,11 +10,12 @@ from uuid import UUID
 from apps.accounts import public as accounts
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Invalid, NotFound, Refusal
-from apps.core.ids import parse_public_id
+from apps.core.ids import parse_public_id, public_id
 from apps.core.money import Money
 from apps.payments import books
 from apps.payments.commands.card_words import apply_provider_word
 from apps.payments.commands.checks import check_amount, usable_account
+from apps.payments.commands.instant import apply_bank_message
 from apps.payments.counterparties import counterparty
 from apps.payments.domain.lifecycle import Event, Kind
 from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
@@ -25,6 +26,8 @@ from apps.payments.representation import payment_data
 from apps.payments.routing import route_by_id, route_for
 
 PAYIN_SUCCEEDED = "payin.succeeded"
+BANK_MESSAGE = "bank.message"
+"""A message of an instant rail that our bank hands over by webhook, such as a late status."""
 NO_MONEY_MOVED = frozenset({"payin.created", "payin.pending", "payin.failed", "payin.cancelled"})
 
 
@@ -86,7 +89,8 @@ class ApplyProviderEvent(Command):
     """A payment provider told us something by webhook; its signature has been verified.
 
     `payload` of `payin.succeeded`: id, account_id (`acc_…`), amount {amount, currency}, and optionally
-    debtor {name, iban} and reference. Events of cards (`card.…`) carry the processor's object, see `rails.card`.
+    debtor {name, iban} and reference. Of `bank.message`, from a source of the operator: rail, message.
+    Events of cards (`card.…`) carry the processor's object, see `rails.card`.
     """
 
     provider: str
@@ -108,6 +112,8 @@ def apply_provider_event(command: ApplyProviderEvent, context: Context) -> dict[
         return _of_a_card(command, context)
     if command.event_type in NO_MONEY_MOVED:
         return _result("ignored", "no money moved")
+    if command.event_type == BANK_MESSAGE:
+        return _bank_message(command, context)
     if command.event_type != PAYIN_SUCCEEDED:
         return _result("ignored", "unknown event type")
     told = _read_payin(command.payload)
@@ -131,6 +137,13 @@ def _of_a_card(command: ApplyProviderEvent, context: Context) -> dict[str, Any]:
     origin = Origin("webhook", command.event_id)
     applied = apply_provider_word(command.organisation_id, command.provider, word, context, origin)
     return {"result": applied.result, "reason": applied.reason, "object_id": applied.object_id}
+
+
+def _bank_message(command: ApplyProviderEvent, context: Context) -> dict[str, Any]:
+    assert command.organisation_id is not None
+    payment_id, reason = apply_bank_message(command.organisation_id, command.payload, context)
+    object_id = public_id("pay", payment_id) if payment_id else ""
+    return {"result": "ignored" if reason else "applied", "reason": reason, "object_id": object_id}
 
 
 @dataclass(frozen=True, slots=True)

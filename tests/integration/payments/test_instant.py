@@ -1,8 +1,10 @@
 """Instant payouts: what is known is booked, what is not known stays open until somebody knows."""
 
 import json
+import socket
+import threading
 import uuid
-from datetime import date
+from datetime import UTC, date, datetime
 from io import StringIO
 
 import pytest
@@ -10,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from apps.core import tenancy
 from apps.core.actors import Actor
-from apps.core.errors import Conflict, Denied, NotFound, Refusal
+from apps.core.errors import Conflict, Denied, Invalid, NotFound, Refusal
 from apps.core.ids import parse_public_id
 from apps.core.money import Money
 from apps.ledger import public as ledger
@@ -22,8 +24,10 @@ from apps.payments.commands.instant import ForeignStatus
 from apps.payments.domain.machine import IllegalTransition
 from apps.payments.domain.routing import NoRail
 from apps.payments.models import Payment
-from apps.payments.models_instant import ProviderCircuit
+from apps.payments.models_instant import PayeeVerification, ProviderCircuit
+from apps.payments.payee_verification import verify_payee
 from apps.payments.transport import Reply
+from apps.simulator.listening import listening
 from tests import factories
 from tests.factories import PayoutFactory, do
 from tests.instants import URLS, Line, attempts, latest, stored
@@ -473,30 +477,135 @@ class TestReview:
             do(payments.ResolveReview(merchant.id, key, False, "impatient"), actor=self.RESOLVER)
 
 
+def late_status(key, line, **changes):
+    """Write the pacs.002 by which the bank tells of a payment on its own account."""
+    formats, row = payments.formats, stored(key)
+    values = {
+        "status": "ACSC",
+        "end_to_end_id": row.end_to_end_id,
+        "amount": row.amount,
+        "original_message_id": latest(key).message_id,
+    }
+    line_of = formats.TransactionStatus(**{**values, **changes})
+    at = line.at.replace(microsecond=0)
+    report = formats.StatusReport(
+        "pacs.002.001.10", f"LATE-{uuid.uuid4().hex[:20]}", at, transactions=(line_of,)
+    )
+    return formats.build_status_report(report)
+
+
 class TestALateMessage:
-    def test_is_applied_by_the_same_way(self, merchant, line):
+    @pytest.fixture
+    def key(self, merchant, line):
         key = payout(merchant, "simulate:silence")
         line.send(key)
-        row, attempt = stored(key), latest(key)
-        data = payments.formats.build_status_report(
-            payments.formats.StatusReport(
-                format="pacs.002.001.10",
-                message_id="LATE-1",
-                created_at=line.at.replace(microsecond=0),
-                transactions=(
-                    payments.formats.TransactionStatus(
-                        status="ACSC",
-                        end_to_end_id=row.end_to_end_id,
-                        amount=row.amount,
-                        original_message_id=attempt.message_id,
-                    ),
-                ),
+        return key
+
+    def webhook(self, organisation_id, message, **changes):
+        return do(
+            payments.ApplyProviderEvent(
+                organisation_id,
+                "ourbank",
+                f"evt_{uuid.uuid4().hex}",
+                "bank.message",
+                {"rail": "sepa_inst", "message": message, **changes},
+                datetime.now(UTC),
             )
         )
 
-        (answer,) = instant.take_status("sepa_inst", data, line.caller)
+    def test_is_applied_by_the_same_way(self, key, line):
+        (answer,) = instant.take_status("sepa_inst", late_status(key, line), line.caller)
 
         assert (answer["state"], answer["applied"]) == ("accepted", True)
+
+    def test_may_come_as_a_webhook_of_our_bank(self, key, line):
+        message = late_status(key, line).decode()
+
+        first, again = (self.webhook(factories.operator(), message) for _ in range(2))
+
+        assert (first["result"], first["object_id"]) == ("applied", payments.payment_data(stored(key))["id"])
+        assert (again["result"], again["reason"]) == ("ignored", "repeated")
+        assert stored(key).state == "accepted"
+
+    def test_is_not_believed_from_a_merchants_own_source(self, merchant, key, line):
+        message = late_status(
+            key, line, status="RJCT", reasons=(payments.formats.StatusReason(code="AC04"),)
+        ).decode()
+
+        answer = self.webhook(merchant.id, message)
+
+        assert (answer["result"], stored(key).state) == ("ignored", "unknown")
+
+    @pytest.mark.parametrize(
+        ("message", "changes"),
+        [("", {}), ("<x/>", {}), (None, {}), ("<x/>", {"rail": "ach"}), ("<x/>", {"rail": []})],
+    )
+    def test_that_is_none_is_refused(self, db, message, changes):
+        with pytest.raises(Invalid):
+            self.webhook(factories.operator(), message, **changes)
+
+
+class TestAtTheSameTime:
+    def test_two_workers_send_a_payment_once(self, merchant, line, in_threads):
+        key = payout(merchant)
+
+        outcomes = in_threads(lambda _: line.send(key), [1, 2])
+
+        assert sorted(isinstance(outcome, Refusal) for outcome in outcomes) == [False, True]
+        assert (len(line.calls), len(attempts(key))) == (1, 1)
+
+    def test_an_answer_and_an_inquiry_book_once(self, merchant, line, in_threads):
+        key = payout(merchant)
+        do(SendInstant(None, key), at=line.at)
+
+        in_threads(lambda source: tell(key, source=source), ["answer", "inquiry", "webhook"])
+
+        assert (stored(key).state, clearing_of(key), verified()) == ("accepted", 2_500, [])
+
+
+class TestTheRealLine:
+    """The bank's own HTTP side and our own client, with a socket between them."""
+
+    @pytest.fixture
+    def bank(self, merchant, settings):
+        class Desk:
+            def __init__(self):
+                self.line = Line()
+                self.line.counter.directory = {"NL91ABNA0417164300": "Example Supplies BV"}
+
+            def serve(self, path, body):
+                if path == "/payee_verification":
+                    return self.line.counter.verify(body)
+                return self.line.counter.take(path.strip("/"), body, at=self.line.at).body
+
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        stop = threading.Event()
+        with listening(Desk(), port=port, stop=stop):
+            settings.PROVIDER_URLS = {name: f"http://127.0.0.1:{port}/{name}" for name in URLS}
+            yield instant.Caller(factories.SYSTEM)
+            stop.set()
+
+    def test_carries_a_payment_and_its_answer(self, merchant, bank):
+        key = payout(merchant)
+
+        assert instant.send(key, bank)["state"] == "accepted"
+
+    def test_carries_a_verification(self, merchant, bank):
+        key, _ = verify_payee(
+            merchant.id,
+            name="Example Supplies",
+            iban="NL91ABNA0417164300",
+            actor=merchant.client("payments.write"),
+            key=None,
+        )
+
+        with tenancy.scope(merchant.id):
+            assert PayeeVerification.objects.get(pk=key).result == "match"
+
+    def test_brings_a_megabyte_no_further_than_the_limit(self, merchant, bank):
+        assert instant.send(payout(merchant, "simulate:huge"), bank)["state"] == "unknown"
 
 
 class TestInquireUnknown:
