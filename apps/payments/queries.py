@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
-from apps.payments.domain.lifecycle import Event
+from apps.payments.domain.lifecycle import Event, Kind, State
 from apps.payments.lifecycle_store import lives
 from apps.payments.models import Batch, Counterparty, Living, Payment, PaymentEvent, SettlementAccount
 from apps.payments.models_instant import PayeeVerification
@@ -171,7 +171,12 @@ def _folded(row: Living, history: list[PaymentEvent]) -> str:
 
 
 def legal_events(row: Payment) -> list[str]:
-    """Return what people may ask of a payment now: approve, decline, cancel, confirm or deny it left."""
+    """Return what people may ask of a payment now: approve, decline, cancel, confirm or deny it left.
+
+    Of a card payment under review: resume or abandon.
+    """
+    if row.kind == Kind.CARD and row.state == State.REVIEW:
+        return ["resume", Event.ABANDON.value]
     asked = (Event.APPROVE, Event.DECLINE, Event.CANCEL, Event.CONFIRM, Event.DENY)
     possible = row.machine.allowed(row.state)
     return [event.value for event in asked if event.value in possible]

@@ -12,7 +12,9 @@ from apps.core import ids, tenancy
 from apps.core.console import ReadOnlyAdmin
 from apps.core.money import Money
 from apps.payments import public as payments
+from tests import factories
 from tests.console.world import do, open_world
+from tests.processor import CardWorld
 
 LISTS = sorted(listed.slug for listed in SITE._registry.values() if isinstance(listed, ReadOnlyAdmin))
 QUERIES_MAX = 25
@@ -154,6 +156,21 @@ class TestAPayment:
             done = [one for one in audit_of_object(world.payout) if one.action == "payments.approve_payment"]
         assert row.state == "approved" and row.approved_by == f"staff:{client.user.public_id}"
         assert len(done) == 1
+
+    def test_by_card_under_review_is_led_out_by_who_resolves(self, db, as_role, logged_in):
+        cards, merchant = CardWorld(), factories.merchant(accounts_count=1)
+        key = cards.pay(merchant, "tok_wrong_amount")
+        path = f"/console/payments/{ids.public_id('pay', key)}/"
+        client = logged_in("approver")
+        page = text_of(client, path)
+        form = text_of(client, path + "abandon/")
+        token = re.search(r'name="key" value="([^"]+)"', form)[1]
+        answer = client.post(path + "abandon/", {"key": token, "reason": "not what was asked"})
+
+        assert set(re.findall(r'href="(resume|abandon)/"', page)) == {"resume", "abandon"}
+        assert not re.findall(r'href="(resume|abandon)/"', text_of(as_role("operator"), path))
+        assert answer.status_code == 302
+        assert cards.state(key) == "cancelled"
 
     def test_is_not_approved_by_a_role_that_only_makes(self, world, as_role):
         path = f"/console/payments/{world.payout}/approve/"

@@ -29,6 +29,7 @@ from apps.payments.public import (
     CancelPayment,
     DeclinePayment,
     Payment,
+    ResolveCardReview,
     ResolveReview,
     count_by_state,
     counterparty_of,
@@ -77,6 +78,23 @@ ACTIONS = {
         "Decided: it left.",
         ReasonForm,
     ),
+    "resume": Action(
+        "resume",
+        "Go on",
+        "payments.resolve",
+        "The card payment goes on where its attempts and operations stand; what is in doubt is asked about again.",
+        "Decided: it goes on.",
+        ReasonForm,
+    ),
+    "abandon": Action(
+        "abandon",
+        "Give up",
+        "payments.resolve",
+        "The card payment is cancelled, and what the processor may have authorised is voided.",
+        "Decided: given up.",
+        ReasonForm,
+        danger=True,
+    ),
     "deny": Action(
         "deny",
         "It did not leave",
@@ -92,6 +110,12 @@ COMMANDS: dict[str, Any] = {
     "decline": lambda found, data: DeclinePayment(found.organisation_id, found.id, data["reason"]),
     "cancel": lambda found, data: CancelPayment(found.organisation_id, found.id, data["reason"]),
     "confirm": lambda found, data: ResolveReview(found.organisation_id, found.id, True, data["reason"]),
+    "resume": lambda found, data: ResolveCardReview(
+        found.organisation_id, found.id, "resume", data["reason"]
+    ),
+    "abandon": lambda found, data: ResolveCardReview(
+        found.organisation_id, found.id, "abandon", data["reason"]
+    ),
     "deny": lambda found, data: ResolveReview(found.organisation_id, found.id, False, data["reason"]),
 }
 
@@ -252,7 +276,7 @@ def _facts(found: Payment) -> dict[str, Any]:
         )
         if found.parent_id
         else "",
-        "provider": f"{found.provider} {found.provider_reference}" if found.provider else "",
+        "provider": f"{found.provider} {found.provider_reference or ''}".strip(),
         "failure": found.failure_code,
         "payee verified": found.payee_result.replace("_", " "),
     }

@@ -23,11 +23,6 @@ class TokenSerializer(serializers.Serializer[Any]):
     card_token = serializers.CharField(max_length=100, help_text="The processor's token, `tok_…`.")
 
 
-class ReviewSerializer(serializers.Serializer[Any]):
-    decision = serializers.ChoiceField(choices=["resume", "abandon"])
-    reason = serializers.CharField(max_length=60)
-
-
 class EvidenceSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(max_length=EVIDENCE_MAX, help_text="What speaks against the dispute.")
 

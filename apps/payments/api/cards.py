@@ -1,4 +1,4 @@
-"""`…/attempts`, `…/captures`, `…/review` of card payments and `/api/v1/disputes`: translate, one call, answer."""
+"""`…/attempts` and `…/captures` of card payments and `/api/v1/disputes`: translate, one call, answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from apps.payments.commands import (
     AcceptDispute,
     CaptureCardPayment,
     ContestDispute,
-    ResolveCardReview,
     RetryCardPayment,
 )
 from apps.payments.domain.card_numbers import refuse_card_numbers
@@ -95,27 +94,6 @@ class PaymentCaptures(ApiView):
         return driven(
             self, CaptureCardPayment(self.organisation_id, key, order.get("amount"), order["final"])
         )
-
-
-class PaymentReview(ApiView):
-    """A person's decision."""
-
-    scopes = {"POST": "payments.approve"}
-
-    @extend_schema(
-        operation_id="resolve_card_review",
-        request=shapes.ReviewSerializer,
-        responses=answers(PaymentSerializer, 400, 404, 409, 422),
-        parameters=IDEMPOTENT,
-        tags=["cards"],
-    )
-    def post(self, request: Request, payment_id: str) -> Response:
-        """End the review of a card payment: go on as its attempts and operations say, or give it up."""
-        refuse_card_numbers(request.data)
-        order = read(shapes.ReviewSerializer, request)
-        key = parse_public_id("pay", payment_id)
-        command = ResolveCardReview(self.organisation_id, key, order["decision"], order["reason"])
-        return driven(self, command, status=200)
 
 
 class Disputes(ApiView):

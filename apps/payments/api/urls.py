@@ -12,7 +12,6 @@ urlpatterns = [
     path("payments/<str:payment_id>/refunds", views.PaymentRefunds.as_view()),
     path("payments/<str:payment_id>/attempts", cards.PaymentAttempts.as_view()),
     path("payments/<str:payment_id>/captures", cards.PaymentCaptures.as_view()),
-    path("payments/<str:payment_id>/review", cards.PaymentReview.as_view()),
     path("disputes", cards.Disputes.as_view()),
     path("disputes/<str:dispute_id>", cards.OneDispute.as_view()),
     path("disputes/<str:dispute_id>/accept", cards.AcceptOne.as_view()),

@@ -266,7 +266,7 @@ class ResolveCardReview(Command):
     reason: str
 
 
-@handles(ResolveCardReview, name="payments.resolve_card_review", version=1, permission="payments.approve")
+@handles(ResolveCardReview, name="payments.resolve_card_review", version=1, permission="payments.resolve")
 def resolve_card_review(command: ResolveCardReview, context: Context) -> dict[str, Any]:
     """Lead the payment out of review. Abandoning it is refused once something was captured.
 

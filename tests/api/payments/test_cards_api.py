@@ -6,7 +6,7 @@ import pytest
 
 from apps.core.ids import public_id
 from tests import factories
-from tests.api.payments.test_payments_api import ALL, Caller
+from tests.api.payments.test_payments_api import Caller
 from tests.processor import CardWorld
 
 NUMBER = "4111111111111111"
@@ -196,7 +196,6 @@ class TestACardNumber:
             (f"payments/{told['id']}/cancel", {"reason": NUMBER}),
             (f"payments/{told['id']}/captures", {"note": NUMBER}),
             (f"payments/{told['id']}/attempts", {"card_token": NUMBER}),
-            (f"payments/{told['id']}/review", {"decision": "resume", "reason": NUMBER}),
             (f"disputes/{dispute['id']}/evidence", {"text": f"see {NUMBER}"}),
         ]
         for path, body in tries:
@@ -321,21 +320,8 @@ class TestDisputes:
         assert caller.post("disputes/dsp_1/evidence", {"text": "x"}).status_code == 404
 
 
-class TestReview:
-    def test_is_ended_by_whoever_may(self, caller, merchant):
-        told = caller.post("payments", order(merchant, card_token="tok_wrong_amount")).json()
-        writer = Caller(merchant.id, ALL - {"payments.approve"})
-        body = {"decision": "abandon", "reason": "the processor was wrong"}
-
-        assert told["state"] == "review"
-        assert writer.post(f"payments/{told['id']}/review", body).status_code == 403
-        assert caller.post(f"payments/{told['id']}/review", {**body, "decision": "book"}).status_code == 422
-        answer = caller.post(f"payments/{told['id']}/review", body)
-        assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
-
-
 class TestEveryDoor:
-    @pytest.mark.parametrize("path", ["attempts", "captures", "review", "refunds", "cancel"])
+    @pytest.mark.parametrize("path", ["attempts", "captures", "refunds", "cancel"])
     @pytest.mark.parametrize("raw", ["", "[]", "null", '"x"', "{", '{"a":' * 50 + "1" + "}" * 50])
     def test_takes_odd_bodies_without_failing(self, caller, merchant, path, raw):
         answer = caller.post(f"payments/{public_id('pay', uuid.uuid4())}/{path}", raw=raw)
