@@ -265,6 +265,19 @@ class TestARun:
 
         assert "123.45" in page and "bank and books agree" in page
 
+    def test_leads_to_the_breaks_of_its_account_alone(self, bank, accountant):
+        bank.books(5_000, remittance="?")
+        run = bank.reconcile()
+        other = open_bank()
+        other.books(7_000, remittance="?")
+        other.reconcile()
+
+        page = text_of(accountant, f"/console/runs/{run['id']}/")
+        link = re.search(r'href="(/console/breaks/[^"]*reason__exact=unexplained)"', page)[1]
+        listed = text_of(accountant, link.replace("&amp;", "&"))
+
+        assert "50.00" in listed and "70.00" not in listed
+
 
 class TestFiles:
     def _open(self, bank):
