@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 
 from apps.payments.domain.calendars import Calendar, CutOff, next_cut_off
 from apps.payments.domain.us_accounts import ACCOUNT_KINDS, ACCOUNT_NUMBER_MAX
-from apps.payments.formats.errors import Finding, FormatError
+from apps.payments.formats.errors import FINDINGS_MAX, Finding, FormatError
 from apps.payments.formats.nacha import (
     AchBatch,
     AchEntry,
     AchFile,
     AchReturn,
     Batch,
+    Entry,
     NachaFile,
     NachaReading,
     NotificationOfChange,
@@ -85,6 +86,9 @@ FILES_PER_DAY_MAX = 36
 MODIFIERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 TRACE_SEQUENCE_MAX, BATCH_NUMBER_MAX = 9_999_999, 9_999_999
 PAYMENT, COLLECTION = "PAYMENT", "COLLECTION"
+
+BORNE_IN_RETURNS = frozenset({"check_digit", "addenda_indicator", "category"})
+"""Faults of a returned entry that are findings and do not keep it from being applied: its trace finds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +262,7 @@ class Ach:
         """
         reading = read_nacha(data, lenient=True)
         message_id = _name_of(reading)
-        told = returns_of(reading.file, only=reading.is_sound)
+        told = returns_of(reading.file, only=lambda entry: _can_be_applied(entry, reading))
         events = tuple(_event(one, message_id) for one in told)
         if not events and not reading.report.valid:
             raise FormatError.of(list(reading.findings))
@@ -393,6 +397,17 @@ def _wrong_class(instruction: Instruction) -> Iterable[tuple[str, str, str]]:
 
 def _dates(submit_by: datetime, effective: date, calendar: Calendar) -> Dates:
     return Dates(submit_by, effective, effective, calendar.add(effective, RETURN_BANKING_DAYS))
+
+
+def _can_be_applied(entry: Entry, reading: NachaReading) -> bool:
+    """Tell whether nothing is wrong with an entry, or only what partners get wrong and we do not go by."""
+    if reading.is_sound(entry):
+        return True
+    if len(reading.findings) >= FINDINGS_MAX:
+        return False  # not every fault is listed: take none for harmless
+    lines = {entry.record.line, *(record.line for record in entry.addenda)}
+    wrong = {item.code for item in reading.findings if item.severity == "error" and item.line in lines}
+    return wrong <= BORNE_IN_RETURNS
 
 
 def _name_of(reading: NachaReading) -> str:

@@ -265,6 +265,18 @@ class TestAFileWithBadEntries:
         assert all(finding["line"] > 2 for finding in result["findings"])
         assert [stored(each).state for each in (good, other, unknown)] == ["returned", "settled", "sent"]
 
+    def test_bears_what_partners_get_wrong_and_we_do_not_go_by(self, bank, tmp_path):
+        answer = payout(merchant())
+        export(tmp_path, at=SENT)
+        settle(answer)
+        back = returned(answer)
+        back = type(back)(Record(back.record.layout, back.record.fields | {"check_digit": "9"}), back.addenda)
+
+        result = take(answer_file(back, write=encode_nacha))
+
+        assert (result["applied"], stored(answer).state) == (1, "returned")
+        assert [finding["code"] for finding in result["findings"]] == ["check_digit"]
+
     @pytest.mark.parametrize("data", [b"", b"\x00" * 940, b"101 nothing", b"<x/>", b"9" * 94 + b"\n"])
     def test_is_refused_whole_if_it_is_none(self, bank, data):
         with pytest.raises(FormatError):
