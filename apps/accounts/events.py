@@ -38,6 +38,15 @@ class CustomerChanged(Event):
     fields: tuple[str, ...]
 
 
+@event("accounts.customer_erased", version=1)
+@dataclass(frozen=True)
+class CustomerErased(Event):
+    """A customer's personal data was destroyed; drop what you hold of it too."""
+
+    OBJECT: ClassVar = ("customer", "customer_id")
+    customer_id: str
+
+
 @event("accounts.account_opened", version=1)
 @dataclass(frozen=True)
 class AccountOpened(Event):

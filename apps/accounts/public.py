@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.accounts.commands.beneficiaries import AddBeneficiary, RemoveBeneficiary
 from apps.accounts.commands.customers import ChangeCustomer, CreateCustomer, CreateCustomerLogin
+from apps.accounts.commands.erasure import AccountsOpen, EraseCustomer
 from apps.accounts.commands.organisations import OpenOrganisation
 from apps.accounts.commands.payment_accounts import (
     BlockPaymentAccount,
@@ -44,6 +45,7 @@ from apps.accounts.roles import ROLES, Role, permissions_of
 
 __all__ = [
     "ROLES",
+    "AccountsOpen",
     "AddBeneficiary",
     "BadIban",
     "Beneficiary",
@@ -57,6 +59,7 @@ __all__ = [
     "CustomerLogin",
     "DisableStaffUser",
     "DisableUser",
+    "EraseCustomer",
     "IbanTaken",
     "NoOperator",
     "OpenOrganisation",

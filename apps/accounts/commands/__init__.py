@@ -2,6 +2,7 @@
 
 from apps.accounts.commands.beneficiaries import AddBeneficiary, RemoveBeneficiary
 from apps.accounts.commands.customers import ChangeCustomer, CreateCustomer, CreateCustomerLogin
+from apps.accounts.commands.erasure import EraseCustomer
 from apps.accounts.commands.organisations import OpenOrganisation
 from apps.accounts.commands.payment_accounts import (
     BlockPaymentAccount,
@@ -21,6 +22,7 @@ __all__ = [
     "CreateCustomerLogin",
     "CreateStaffUser",
     "DisableUser",
+    "EraseCustomer",
     "OpenOrganisation",
     "OpenPaymentAccount",
     "RemoveBeneficiary",

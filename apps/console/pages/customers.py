@@ -11,6 +11,7 @@ from django.urls import path
 from apps.accounts import public as accounts
 from apps.accounts.public import Party
 from apps.console import access, masks, navigation
+from apps.console.actions import Action, ReasonForm, confirm, offered
 from apps.console.pages.search import place
 from apps.console.reveal import revealed_page
 from apps.console.seen import seen
@@ -24,6 +25,16 @@ READ = "customers.read"
 navigation.entry("Customers", "Customers", "/console/customers/", permission=READ, keys="c")
 place("pty", "/console/customers/{}/", READ)
 Party._meta.verbose_name_plural = "customers"
+ERASE = Action(
+    "erase",
+    "Erase personal data",
+    "retention.write",
+    "The key of this customer's data is destroyed: name, contact and payees can never be read again. "
+    "Payments and the record stay. Accounts must be closed first.",
+    "Erased.",
+    ReasonForm,
+    danger=True,
+)
 
 
 class CustomerAdmin(ReadOnlyAdmin):
@@ -56,8 +67,11 @@ class CustomerAdmin(ReadOnlyAdmin):
         return (queryset.filter(reference=search_term.strip()) if search_term else queryset), False
 
     def more_urls(self) -> list[Any]:
-        """Add the reveal."""
-        return [path("<str:object_id>/reveal/", self.admin_site.admin_view(self.reveal))]
+        """Add the reveal and the erasure."""
+        return [
+            path("<str:object_id>/reveal/", self.admin_site.admin_view(self.reveal)),
+            path("<str:object_id>/erase/", self.admin_site.admin_view(self.erase)),
+        ]
 
     def object_page(self, request: HttpRequest, found: Party) -> HttpResponse:
         """Show one customer, masked."""
@@ -84,6 +98,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             "console/customer.html",
             title=f"{found.kind.capitalize()} {masks.shown(found.name, name)}",
             facts=facts,
+            actions=offered(request, [ERASE]),
             held=held,
             revealed=revealed,
             timeline=timeline_of(found.public_id),
@@ -99,6 +114,17 @@ class CustomerAdmin(ReadOnlyAdmin):
             object_id=found.public_id,
             back=self.address(found.id),
             show=lambda: self._customer_page(request, found, revealed=True),
+        )
+
+    def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for the erasure of a customer's personal data."""
+        found = seen(self, request, object_id)
+        return confirm(
+            request,
+            ERASE,
+            back=self.address(found.id),
+            facts={"customer": found.public_id},
+            build=lambda data: accounts.EraseCustomer(found.organisation_id, found.id, data["reason"]),
         )
 
 
