@@ -8,9 +8,11 @@ import pytest
 from apps.core import tenancy
 from apps.core.ids import public_id
 from apps.payments import public as payments
+from apps.payments.formats.nacha import dishonour_entry
 from tests.api.payments.test_payments_api import Caller
 from tests.factories import do
 from tests.integration.payments import us_bank
+from tests.integration.payments.test_ach_returns import answer_file, returned, settle, take
 from tests.integration.payments.us_bank import export, stored
 
 CREDITOR = {"name": "Ada Example", "routing_number": us_bank.THEIRS, "account_number": "000123456789"}
@@ -211,9 +213,6 @@ class TestADebit:
 
 class TestArguments:
     def test_are_listed_to_whom_they_concern_and_closed_with_a_reason(self, caller, merchant, tmp_path):
-        from apps.payments.formats.nacha import dishonour_entry
-        from tests.integration.payments.test_ach_returns import answer_file, returned, settle, take
-
         told = caller.post("payments", payout(merchant)).json()
         export(tmp_path, at=datetime(2026, 11, 24, 22, 0, tzinfo=UTC))
         settle(told)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
+from apps.accounts import public as accounts
 from apps.core import tenancy
 from apps.core.errors import Invalid, NotFound, Refusal
 from apps.core.ids import parse_public_id, public_id
@@ -17,7 +18,7 @@ from apps.payments import public as payments
 from apps.payments.books import reserve_of
 from apps.payments.due import finalise_due
 from apps.payments.exports import batch_bytes
-from apps.payments.formats.nacha import check_nacha, read_nacha
+from apps.payments.formats.nacha import check_nacha, read_nacha, return_entry
 from apps.payments.models import AchItem
 from apps.payments.models_ach import AchAuthorisation, Prenote
 from apps.payments.models_debits import Collection, Mandate
@@ -78,8 +79,6 @@ def collect(one, mandate, minor=2_500, *, at=SENT, **changes):
 
 def reserved(one):
     with tenancy.scope(one.id):
-        from apps.accounts import public as accounts
-
         return ledger.balance(reserve_of(accounts.payment_account(one.accounts[0]))).posted
 
 
@@ -262,8 +261,6 @@ class TestAPrenote:
             item = AchItem.objects.get(message_id=batch["message_id"])
         answer = {"end_to_end_id": item.reference}
         (group,) = read_nacha(batch_bytes(batch["message_id"])).file.batches
-        from apps.payments.formats.nacha import return_entry
-
         back = return_entry(group.entries[0], code="R03", trace="021000020000001")
 
         first, second = take(answer_file(back)), take(answer_file(back))
