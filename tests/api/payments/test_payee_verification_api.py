@@ -4,6 +4,7 @@ import json
 import uuid
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from apps.accounts import public as accounts
@@ -237,6 +238,21 @@ class TestAPayout:
         ).json()
 
         assert (told["verification_id"], told["payee_result"]) == (key, result)
+
+    def test_keeps_it_for_ever(self, caller, merchant, directory, owner_sql):
+        told = caller.post(
+            "payments",
+            payout(
+                merchant,
+                creditor={**PAYOUT, "name": "Ada Lovelace"},
+                verification_id=self.verified(caller),
+            ),
+        ).json()
+
+        key = parse_public_id("pay", told["id"])
+        for column, value in (("payee_result", "no_match"), ("verification_id", None), ("speed", "instant")):
+            with pytest.raises(psycopg.Error):
+                owner_sql(f"UPDATE payments_payment SET {column} = %s WHERE id = %s", [value, key])
 
     def test_may_use_the_name_that_a_close_match_told(self, caller, merchant, directory):
         key = self.verified(caller, "Ada Lovelacce")
