@@ -11,7 +11,7 @@ from apps.core.errors import Conflict, NotFound
 from apps.core.ids import parse_public_id
 from apps.core.registries import ERASERS
 from tests.console.world import staff
-from tests.factories import do
+from tests.factories import do, operator
 
 
 @pytest.fixture
@@ -87,6 +87,7 @@ class TestTheCommand:
 
     def test_waits_for_the_accounts_to_be_closed(self, organisation_id, staffed):
         key, maker, checker = staffed
+        operator()  # whose bank code the account's IBAN carries
         do(accounts.OpenPaymentAccount(organisation_id, currency="EUR", party_id=key))
 
         with pytest.raises(accounts.AccountsOpen):
