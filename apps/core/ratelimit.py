@@ -109,9 +109,12 @@ class Decision:
 
 
 class LocalBuckets:
-    """Buckets in this process: for where there is no Redis, or when it is away."""
+    """Buckets in this process: for where there is no Redis, or when it is away.
 
-    def __init__(self, now_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+    They go by the monotonic clock: when a machine's time is set back, nobody is shut out until it has caught up.
+    """
+
+    def __init__(self, now_us: Callable[[], int] = lambda: time.monotonic_ns() // 1000) -> None:
         self._now_us = now_us
         self._spent_until: OrderedDict[str, float] = OrderedDict()
         self._lock = threading.Lock()

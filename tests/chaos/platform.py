@@ -109,6 +109,21 @@ class Platform:
                 os.kill(random.choice(children), signal.SIGKILL)
                 self.kills += 1
 
+    def memory_mb(self, name: str) -> float:
+        """Return the resident memory of a program with its children, in MiB."""
+        return sum(_status_kb(pid, "VmRSS:") for pid in self.family(name)) / 1024
+
+    def cpu_ms(self, name: str) -> float:
+        """Return the processor time that a program with its children has used, in milliseconds."""
+        ticks = sum(_ticks(pid) for pid in self.family(name))
+        return ticks * 1000 / os.sysconf("SC_CLK_TCK")
+
+    def family(self, name: str) -> list[int]:
+        """Return the ids of a program's process and its children."""
+        process = self.programs[name].process
+        assert process is not None
+        return [process.pid, *_children(process.pid)]
+
     def every(self, seconds: float, act: Any) -> None:
         """Do something again and again in the background, until the scenario ends or `calm` is called."""
 
@@ -238,6 +253,22 @@ def _children(pid: int) -> list[int]:
     except OSError:
         return []
     return [int(one) for one in text.split()]
+
+
+def _status_kb(pid: int, line: str) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(one.split()[1]) for one in lines if one.startswith(line)), 0)
+
+
+def _ticks(pid: int) -> int:
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0
+    return int(after_name[11]) + int(after_name[12])
 
 
 @contextlib.contextmanager

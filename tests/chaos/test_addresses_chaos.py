@@ -90,6 +90,7 @@ async def attack(urls, resolvers):
     return errors
 
 
+@pytest.mark.scenario
 def test_c17_no_connection_to_a_forbidden_address(verdicts, monkeypatch):
     with Trap() as trap:
         # The trap's port is let through, so that nothing but the address can stop a call.

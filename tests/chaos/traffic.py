@@ -22,18 +22,24 @@ SECRET = "whsec_" + base64.b64encode(b"chaos chaos chaos chaos chaos 12").decode
 
 @dataclass
 class Counts:
-    """The verdict of a scenario. The first four must be 0."""
+    """The verdict of a scenario. All five must be 0; `extra` counts the scenario's own limits that were passed."""
 
     name: str
     lost: int = 0
     double: int = 0
     ghost: int = 0
     stuck: int = 0
+    extra: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
-        return (self.lost, self.double, self.ghost, self.stuck) == (0, 0, 0, 0)
+        return (self.lost, self.double, self.ghost, self.stuck, self.extra) == (0, 0, 0, 0, 0)
+
+    def limit(self, name: str, value: float, most: float) -> None:
+        """Hold a figure against the scenario's own limit, and show both."""
+        self.facts[name] = f"{round(value, 2):g}<={round(most, 2):g}"
+        self.extra += value > most
 
 
 def add_source(platform: Platform) -> str:
@@ -60,6 +66,7 @@ class Provider:
     path: str
     copies: int = 3
     senders: int = 8
+    per_s: float = 0  # how many a second at most; 0 for as fast as they are accepted
     promised: set[str] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)
     times_ms: list[float] = field(default_factory=list)
@@ -72,11 +79,16 @@ class Provider:
 
     async def _send_all(self, copies: list[tuple[str, dict[str, Any]]]) -> None:
         waiting = list(copies)
+        began, sent = time.monotonic(), 0
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
 
             async def sender() -> None:
+                nonlocal sent
                 while waiting:
                     event_id, data = waiting.pop()
+                    if self.per_s:
+                        sent += 1
+                        await asyncio.sleep(max(0, began + sent / self.per_s - time.monotonic()))
                     if not await self._once(session, event_id, data):
                         waiting.insert(0, (event_id, data))
                         await asyncio.sleep(0.05)

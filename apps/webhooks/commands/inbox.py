@@ -14,6 +14,7 @@ from apps.core.errors import Conflict, Invalid, NotFound
 from apps.core.ids import public_id
 from apps.webhooks.domain.effects import Applied, Effect, Ignored, WaitingFor
 from apps.webhooks.domain.schedule import waiting_pause_s
+from apps.webhooks.domain.translations import translate
 from apps.webhooks.events import InboxEventDied
 from apps.webhooks.models import InboxEvent
 
@@ -66,13 +67,14 @@ def apply_to_payments(row: InboxEvent, context: Context) -> Effect:
 
     # Standard Webhooks wraps what happened in an envelope; other senders' events go down as they came.
     inner = row.payload.get("data") if row.provider in _ENVELOPED else row.payload
+    told = translate(row.provider, row.event_type, inner if isinstance(inner, dict) else {})
     answer = context.run(
         payments.ApplyProviderEvent(
             organisation_id=row.organisation_id,
             provider=row.provider,
             event_id=row.event_id,
-            event_type=row.event_type,
-            payload=inner if isinstance(inner, dict) else {},
+            event_type=told.event_type,
+            payload=told.payload,
             occurred_at=row.occurred_at or row.received_at,
         )
     )

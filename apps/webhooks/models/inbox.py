@@ -131,6 +131,10 @@ class InboxEvent(TenantModel):
                 condition=Q(status__in=("received", "processing", "waiting", "retry")),
                 name="webhooks_inbox_due",
             ),
+            # The suspects: events whose worker died. Each claim looks for one first, past all that wait.
+            models.Index(
+                fields=["next_at", "id"], condition=Q(status="processing"), name="webhooks_inbox_suspect"
+            ),
             # The list of dead letters.
             models.Index(fields=["id"], condition=Q(status="dead"), name="webhooks_inbox_dead"),
             # What an object of ours was made by, for its timeline: `reason` of an applied event names it.

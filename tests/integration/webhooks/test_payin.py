@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import hmac
 import io
 import json
 import threading
 from datetime import UTC, datetime, timedelta
+from urllib.request import Request, urlopen
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.core import relay, tenancy
+from apps.core import clock, relay, tenancy
+from apps.core.commands import execute
 from apps.core.ids import public_id
 from apps.ledger import public as ledger
 from apps.webhooks import inbox
 from apps.webhooks.commands.endpoints import CreateEndpoint
+from apps.webhooks.commands.sources import AddSource
 from apps.webhooks.models import InboxEvent
 from apps.webhooks.sending.http import Sender
 from apps.webhooks.sending.pump import Pump
 from tests import factories
 from tests.horizon import pass_horizon
-from tests.integration.webhooks.conftest import sql
+from tests.integration.webhooks.conftest import ACTOR, sql
 from tests.integration.webhooks.sink import Sink
 
 
@@ -164,3 +168,33 @@ def test_at_is_the_providers_time_in_the_books(platform, merchant):
     (row,) = events(merchant)
 
     assert abs(row.occurred_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_a_stripe_intent_for_an_account_of_ours_is_in_the_books_once(platform, merchant):
+    at = clock.database_now()
+    command = AddSource(merchant.id, "stripe", "tests", "whsec_stripe_tests")
+    path = execute(command, actor=ACTOR, key=None, at=at).answer["path"]
+    intent = {
+        "id": "pi_1",
+        "object": "payment_intent",
+        "amount_received": 1_999,
+        "currency": "eur",
+        "metadata": {"account_id": public_id("acc", merchant.accounts[0])},
+    }
+    for event_id in ("evt_1", "evt_1", "evt_2"):  # a repeat, and a second event about the same intent
+        told = {"id": event_id, "type": "payment_intent.succeeded", "data": {"object": intent}}
+        body = json.dumps(told | {"created": int(at.timestamp())}).encode()
+        stamp = str(int(at.timestamp()))
+        mark = hmac.new(b"whsec_stripe_tests", f"{stamp}.".encode() + body, "sha256").hexdigest()
+        request = Request(
+            platform + path, data=body, headers={"Stripe-Signature": f"t={stamp},v1={mark}"}, method="POST"
+        )
+        with urlopen(request) as answer:
+            assert answer.status == 200
+        inbox.work(work_s=10, linger_s=0)
+
+    assert merchant.balance().posted == 1_999
+    assert [(one.event_id, one.status) for one in events(merchant)] == [
+        ("evt_1", "applied"),
+        ("evt_2", "ignored"),
+    ]

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+import time_machine
 
 from apps.core.ratelimit import Decision, Limit, Limiter, LimitsUnavailable, LocalBuckets
 
@@ -90,6 +91,15 @@ class TestLocalBuckets:
         clock.pass_s(31_536_000)
 
         assert sum(buckets.check([("a", TEN)])[0].allowed for _ in range(20)) == 10
+
+
+def test_a_clock_that_is_set_back_shuts_nobody_out():
+    buckets = LocalBuckets()
+    with time_machine.travel("2026-03-01T12:00:00Z", tick=False):
+        assert buckets.check([("a", TEN)])[0].allowed
+
+    with time_machine.travel("2026-03-01T11:50:00Z", tick=False):
+        assert buckets.check([("a", TEN)])[0].allowed
 
 
 def test_headers_are_those_of_the_draft():
