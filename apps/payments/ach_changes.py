@@ -14,6 +14,7 @@ from apps.core.ids import public_id
 from apps.payments import counterparties
 from apps.payments.domain.us_accounts import clean_account_number, clean_routing_number
 from apps.payments.events_ach import CounterpartyChanged
+from apps.payments.formats.nacha.originate import plain
 from apps.payments.models import AchItem, AchProfile, Counterparty
 from apps.payments.models_ach import AccountChange
 from apps.payments.rails.ach_codes import CHANGES
@@ -22,6 +23,7 @@ APPLIED = frozenset({"C01", "C02", "C03", "C04", "C05", "C06", "C07"})
 """What changes an account. The others ask for another form of entry, which people have to see to."""
 
 WRONG_TRACE, WRONG_COMPANY, BAD_DATA, BAD_TRANSACTION_CODE = "C62", "C63", "C65", "C69"
+NAME_CHARS = 22
 _KINDS = {"2": "checking", "3": "savings"}
 
 
@@ -92,8 +94,10 @@ def _corrected(line: ChangeLine, end: Counterparty) -> dict[str, str]:
             values["account_number"] = clean_account_number(given["account"])
     except Invalid:
         raise _Refused(BAD_DATA) from None
-    if given.get("name"):
-        values["name"] = given["name"]
+    if "name" in given:
+        values["name"] = plain(given["name"], NAME_CHARS)
+        if not values["name"].strip(" 0."):
+            raise _Refused(BAD_DATA)
     if "transaction_code" in given:
         kind = _KINDS.get(given["transaction_code"][:1])
         if kind is None:

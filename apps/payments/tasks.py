@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,26 @@ _log = structlog.get_logger("bezant.payments")
 
 @shared_task(name="payments.export_due_batches", queue="payments")
 def export_due_batches(**_: Any) -> None:
-    """Send what is approved, on every rail that travels in files."""
+    """Send what is approved, on every rail that travels in files. What stops one rail stops no other."""
     at = clock.database_now()
     for rail in rails_with_files():
-        if not is_due(rail, at):
-            continue
-        for batch in export_batches(
-            rail=rail,
-            execution_date=execution_day(rail, at),
-            folder=Path(settings.BANK_OUTGOING_DIR),
-            actor=system_actor("export_batches"),
-            at=at,
-        ):
-            _log.info("batch sent", message_id=batch["message_id"], payments=batch["payments"])
+        try:
+            _export(rail, at)
+        except (FormatError, Refusal) as problem:
+            _log.error("files cannot leave", rail=rail, reason=getattr(problem, "code", "refused"))
+
+
+def _export(rail: str, at: datetime) -> None:
+    if not is_due(rail, at):
+        return
+    for batch in export_batches(
+        rail=rail,
+        execution_date=execution_day(rail, at),
+        folder=Path(settings.BANK_OUTGOING_DIR),
+        actor=system_actor("export_batches"),
+        at=at,
+    ):
+        _log.info("batch sent", message_id=batch["message_id"], payments=batch["payments"])
 
 
 @shared_task(name="payments.import_status_reports", queue="payments")

@@ -16,7 +16,7 @@ from apps.core.ids import public_id
 from apps.payments import ach_files, books
 from apps.payments.ach_prenotes import send_prenotes
 from apps.payments.collecting import assign_groups, only_due
-from apps.payments.domain.lifecycle import Event, State, Step
+from apps.payments.domain.lifecycle import Event, Kind, State, Step
 from apps.payments.lifecycle_store import Origin, advance_many, decide_for
 from apps.payments.models import Batch, Counterparty, Payment, Rail, SettlementAccount
 
@@ -69,7 +69,9 @@ def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
     ends: dict[UUID, Counterparty] = {}
     if command.rail == Rail.ACH:
         payments, ends = ach_files.payable(payments, at=context.at)
-    asks = command.rail == Rail.ACH and not command.same_day and not command.kinds
+    asks = (
+        command.rail == Rail.ACH and not command.same_day and command.kinds in ((), (Kind.COLLECTION.value,))
+    )
     prenotes, questions = ach_files.prenote_entries(at=context.at) if asks else ([], [])
     if not payments and not prenotes:
         raise NothingToSend(rail=command.rail)

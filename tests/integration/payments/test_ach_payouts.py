@@ -12,7 +12,9 @@ from apps.payments.ach_files import TooManyFiles
 from apps.payments.calendar import execution_day
 from apps.payments.exports import Lot, batch_bytes, is_due, lots
 from apps.payments.formats.nacha import check_nacha, read_nacha
-from apps.payments.models import AchFile, AchProfile, Counterparty, Payment
+from apps.payments.models import AchFile, AchProfile, Batch, Counterparty, Payment
+from apps.payments.rails.ach import bank_day
+from apps.payments.tasks import export_due_batches
 from tests import factories
 from tests.factories import do
 from tests.integration.payments import us_bank
@@ -187,6 +189,20 @@ class TestAFile:
 
         assert stored(answer).state == "approved"
         assert profile_of(bank).trace_sequence == before
+
+    def test_that_cannot_be_numbered_stops_no_other_rail(self, bank, tmp_path, settings):
+        settings.BANK_OUTGOING_DIR = str(tmp_path)
+        today = bank_day(clock.database_now())
+        with tenancy.scope(tenancy.PLATFORM):
+            AchProfile.objects.filter(settlement_account_id=bank).update(file_date=today, files_on_date=36)
+            Batch.objects.filter(rail="ach").update(created_at=MORNING.replace(year=2020))
+        dollars = payout(merchant())
+        one = factories.merchant(accounts_count=1, funded_minor=10_000, limit_minor=10_000)
+        euros = do(factories.PayoutFactory(organisation_id=one.id, account_id=one.accounts[0]))
+
+        export_due_batches()
+
+        assert (stored(dollars).state, stored(euros).state) == ("approved", "sent")
 
     def test_never_spans_the_end_of_the_seven_digits(self, bank, tmp_path):
         with tenancy.scope(tenancy.PLATFORM):

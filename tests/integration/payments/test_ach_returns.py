@@ -431,6 +431,7 @@ class TestAChange:
             ("C02", {"routing": "123456789"}, "1234567890", "C65"),
             ("C05", {"transaction_code": "52"}, "1234567890", "C69"),
             ("C01", {"account": "98765"}, "5555555555", "C63"),
+            ("C04", {"name": "0000"}, "1234567890", "C65"),
         ],
     )
     def test_that_cannot_be_meant_is_refused_by_the_rules_own_code(
