@@ -21,7 +21,7 @@ from apps.payments.domain.lifecycle import Event, Kind
 from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
 from apps.payments.lifecycle_store import Origin, begin, lock_payment, record_no_op
 from apps.payments.models import Payment, Rail
-from apps.payments.rails.card import EVENT_PREFIX, read_event
+from apps.payments.rails.card import EVENT_TYPES, read_event
 from apps.payments.representation import payment_data
 from apps.payments.routing import route_by_id, route_for
 
@@ -108,7 +108,7 @@ def apply_provider_event(command: ApplyProviderEvent, context: Context) -> dict[
     be right, and what the account or the books refuse: such an event never reaches the books.
     """
     assert command.organisation_id is not None
-    if command.event_type.startswith(EVENT_PREFIX):
+    if command.event_type in EVENT_TYPES:
         return _of_a_card(command, context)
     if command.event_type in NO_MONEY_MOVED:
         return _result("ignored", "no money moved")

@@ -47,6 +47,11 @@ OBJECTS: dict[str, frozenset[str]] = {
 }
 """What a processor tells of, and the statuses each can have."""
 
+EVENT_TYPES = frozenset(
+    f"{EVENT_PREFIX}{kind}.{status}" for kind, statuses in OBJECTS.items() for status in statuses
+)
+"""The webhooks that are of cards; a provider's other events mean nothing here."""
+
 MEMBERS = (
     "object",
     "id",

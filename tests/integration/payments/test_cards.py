@@ -985,6 +985,14 @@ class TestTheWire:
                 merchant, Told("", "evt", "card.authorisation.authorised", {**good, **wrong}, world.at)
             )
 
+    def test_passes_over_what_is_no_event_of_cards(self, world, merchant):
+        world.pay(merchant)
+        (event, *_) = world.events(merchant)
+
+        for name in ("card.updated", "card.", "card.refund.authorised", "cards.capture.succeeded"):
+            answer = world.tell(merchant, Told("", "evt", name, event.data, world.at))
+            assert (answer["result"], answer["reason"]) == ("ignored", "unknown event type")
+
     def test_refuses_a_type_that_its_object_denies(self, world, merchant):
         world.pay(merchant)
         (event, *_) = world.events(merchant)
