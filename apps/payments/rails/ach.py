@@ -76,7 +76,6 @@ RETURN_BANKING_DAYS = 2
 
 An unauthorised debit to a person can still come back for sixty calendar days: a new claim then.
 """
-UNAUTHORISED_RETURN_DAYS = 60
 
 PRENOTE_BANKING_DAYS = 3
 """How long after a prenote's settlement the first entry of money may follow."""

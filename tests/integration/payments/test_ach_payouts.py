@@ -1,8 +1,12 @@
 """Payouts by ACH: ordered, put into a NACHA file, sent, settled."""
 
+import hashlib
+import io
+import json
 from datetime import UTC, date, datetime
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from apps.core import clock, tenancy
 from apps.core.errors import Invalid, Refusal
@@ -347,3 +351,28 @@ class TestAProfile:
 
         traces = [int(item_of(each).trace[8:]) for each in (first, second)]
         assert traces[1] == traces[0] + 1
+
+
+class TestTheCommand:
+    def run(self, *arguments):
+        out = io.StringIO()
+        call_command("export_batch", "--rail", "ach", "--json", *arguments, stdout=out)
+        return json.loads(out.getvalue())
+
+    def test_shows_sends_and_writes_the_very_same_file_again(self, bank, tmp_path):
+        answer = payout(merchant())
+
+        shown = self.run("--dry-run")
+        (batch,) = self.run("--folder", str(tmp_path / "first"))["batches"]
+        (again,) = self.run("--rebuild", batch["message_id"], "--folder", str(tmp_path / "again"))["batches"]
+
+        first = (tmp_path / "first" / batch["file_name"]).read_bytes()
+        assert shown["totals_minor"]["USD"] >= 2_500
+        assert stored(answer).state == "sent"
+        assert hashlib.sha256(first).hexdigest() == batch["sha256"] == again["sha256"]
+        assert (tmp_path / "again" / again["file_name"]).read_bytes() == first
+
+    def test_goes_with_the_window_that_is_asked_for(self, bank):
+        assert self.run("--dry-run", "--cutoff", "standard")["execution_date"]
+        with pytest.raises(CommandError):
+            self.run("--cutoff", "midnight")

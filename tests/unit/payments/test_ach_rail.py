@@ -15,7 +15,7 @@ from apps.payments.formats import FormatError
 from apps.payments.formats.nacha import check_nacha, read_nacha
 from apps.payments.formats.nacha.codes import CONTESTED, DISHONOURED, RETURN_CODES
 from apps.payments.rails import ach_codes
-from apps.payments.rails.ach import Ach, sec_code_for
+from apps.payments.rails.ach import OPERATOR_WINDOWS, Ach, sec_code_for
 from apps.payments.rails.base import Action, Instruction, Outgoing, Party, Told
 
 RAIL = Ach()
@@ -72,6 +72,11 @@ class TestWhatItCarries:
 
         assert (can.currencies, can.calendar, can.files, can.collects) == ({"USD"}, "FED", True, True)
         assert [f"{window.at:%H:%M}" for window in can.cut_offs] == ["10:00", "14:15", "16:15", "17:30"]
+
+    def test_closes_before_the_operator_does(self):
+        ours = [window.at for window in RAIL.same_day]
+
+        assert all(mine < theirs for mine, (_, theirs) in zip(ours, OPERATOR_WINDOWS, strict=True))
 
     @pytest.mark.parametrize(
         ("changes", "code"),
