@@ -295,6 +295,16 @@ def to_approve() -> int:
 
 badges.BADGES.append(badges.Badge("payments to approve", TO_APPROVE, "payments.approve", to_approve))
 
+IN_REVIEW = "/console/payments/?state__exact=review"
+
+
+def in_review() -> int:
+    """Count the payments of which somebody must find out whether they left."""
+    return Payment.objects.filter(state="review").count()
+
+
+badges.BADGES.append(badges.Badge("payments in review", IN_REVIEW, "payments.resolve", in_review))
+
 
 @tile(READ)
 def moved_tile() -> Tile | None:

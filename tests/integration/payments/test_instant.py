@@ -13,10 +13,11 @@ from django.core.management import CommandError, call_command
 from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Denied, Invalid, NotFound, Refusal
+from apps.core.events import StoredEvent
 from apps.core.ids import parse_public_id
 from apps.core.money import Money
 from apps.ledger import public as ledger
-from apps.payments import instant
+from apps.payments import handlers, instant, tasks
 from apps.payments import public as payments
 from apps.payments.circuits import CircuitOpen
 from apps.payments.commands import ApplyInstantStatus, SendInstant
@@ -641,3 +642,51 @@ class TestTenancy:
 def test_only_the_platform_sends(merchant, line):
     with pytest.raises(Refusal):
         do(SendInstant(None, payout(merchant)), actor=merchant.client("payments.write"))
+
+
+class TestAnApprovedPayment:
+    """What wakes the workers; the clock would do it too, later."""
+
+    @pytest.mark.parametrize(("speed", "rung"), [("instant", True), ("standard", False)])
+    def test_wakes_the_senders_of_its_rail(self, merchant, monkeypatch, speed, rung):
+        rings = []
+        monkeypatch.setattr(handlers._BELL, "ring", lambda: rings.append(1))
+        key = payout(merchant, speed=speed)
+        told = payments.payment_data(stored(key))
+        at = datetime.now(UTC)
+
+        handlers.wake_senders(
+            StoredEvent(
+                uuid.uuid4(),
+                merchant.id,
+                "payments.payment_approved",
+                1,
+                "payment",
+                told["id"],
+                {"rail": told["rail"]},
+                "",
+                at,
+                at,
+            )
+        )
+
+        assert bool(rings) is rung
+
+    def test_is_sent_by_the_task(self, merchant, line, monkeypatch):
+        caller = line.caller
+        monkeypatch.setattr(tasks.instant, "Caller", lambda actor: caller)
+        key = payout(merchant)
+
+        tasks.send_instants.apply()
+
+        assert stored(key).state == "accepted"
+
+    def test_without_an_answer_is_asked_about_by_the_task(self, merchant, line, monkeypatch):
+        key = payout(merchant, "simulate:silence")
+        line.send(key)
+        caller = line.later(60).caller
+        monkeypatch.setattr(tasks.instant, "Caller", lambda actor: caller)
+
+        tasks.inquire_unknown.apply()
+
+        assert stored(key).state == "accepted"
