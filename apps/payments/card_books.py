@@ -184,25 +184,3 @@ def fees_for(organisation_id: UUID, amount: Money, day: date) -> list[tuple[int,
         return []
     accounts_of = {name: account_id for name, _, account_id in rule.shares}
     return [(accounts_of[name], share) for name, share in rule.fee.split(rule.fee.of(amount))]
-
-
-@dataclass(frozen=True, slots=True)
-class PaidOut:
-    """A line of a settlement report as it is booked: from and to which account, and the processor's cost."""
-
-    debit: int
-    credit: int
-    amount: Money
-    cost: Money
-
-
-def net_postings(
-    line: PaidOut, *, costs_id: int, clearing_in_id: int, effective: date
-) -> tuple[ledger.Posting, ...]:
-    """Return the postings of a line and of its cost, which the processor keeps back from what it pays."""
-    postings = [ledger.Posting(debit=line.debit, credit=line.credit, amount=line.amount)]
-    if line.cost.minor > 0:
-        postings.append(ledger.Posting(debit=costs_id, credit=clearing_in_id, amount=line.cost))
-    elif line.cost.minor < 0:
-        postings.append(ledger.Posting(debit=clearing_in_id, credit=costs_id, amount=-line.cost))
-    return tuple(posting for posting in postings if posting.amount.minor)

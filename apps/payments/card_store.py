@@ -12,7 +12,7 @@ from typing import Any
 
 from apps.core.commands import Context
 from apps.core.errors import Conflict
-from apps.core.ids import parse_public_id, public_id
+from apps.core.ids import BadId, parse_public_id, public_id
 from apps.core.money import Money
 from apps.payments import card_books
 from apps.payments.card_routing import processor_by_id
@@ -22,7 +22,6 @@ from apps.payments.domain.cards import (
     AttemptState,
     CardStep,
     DisputeEvent,
-    DisputeState,
     Done,
     OperationEvent,
     OperationState,
@@ -515,18 +514,13 @@ def _book_dispute(payment: Payment, row: Dispute, step: CardStep, context: Conte
     return post(row.amount, context, row.external_id)
 
 
-def is_undecided(row: Dispute) -> bool:
-    """Tell whether the dispute can still be won or lost."""
-    return row.state in (DisputeState.OPENED, DisputeState.CONTESTED, DisputeState.ACCEPTED)
-
-
 def object_of_reference(reference: str) -> Attempt | Operation | None:
     """Find an attempt or an operation of the open scope by our own reference."""
     for model, prefix in ((Attempt, "att"), (Operation, "opr")):
         if reference.startswith(f"{prefix}_"):
             try:
                 key = parse_public_id(prefix, reference)
-            except Exception:
+            except BadId:
                 return None
             found: Attempt | Operation | None = model.objects.filter(pk=key).first()
             return found

@@ -14,10 +14,8 @@ from apps.payments.domain.card_numbers import refuse_card_number
 from apps.payments.domain.cards import DisputeEvent
 from apps.payments.domain.references import clean_text
 from apps.payments.lifecycle_store import Origin, advance, decide_for, lock, lock_payment
-from apps.payments.models_cards import Dispute, DisputeEvidence
+from apps.payments.models_cards import EVIDENCE_MAX, Dispute, DisputeEvidence
 from apps.payments.representation import dispute_data
-
-EVIDENCE_MAX = 4_000
 
 
 class TooLate(Conflict):

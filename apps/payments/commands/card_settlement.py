@@ -14,7 +14,6 @@ from apps.core.errors import Invalid
 from apps.core.ids import public_id
 from apps.core.money import Money
 from apps.ledger import public as ledger
-from apps.payments import card_books
 from apps.payments.card_routing import ProcessorRoute, processor_named
 from apps.payments.card_store import books_of, operation_told, to_review
 from apps.payments.domain.cards import OperationEvent, OperationState, OperationType
@@ -225,8 +224,14 @@ def _postings(line: SettledCard, route: ProcessorRoute, bank: SettlementRoute) -
         "fee": (paid, route.costs_id) if line.gross.minor > 0 else (route.costs_id, paid),
     }
     debit, credit = pairs[line.kind]
-    booked = card_books.PaidOut(debit, credit, amount, line.fee)
-    return card_books.net_postings(booked, costs_id=route.costs_id, clearing_in_id=paid, effective=line.day)
+    # What the processor keeps back is a cost, or, where it gives some back, less of one.
+    cost = Money(abs(line.fee.minor), line.fee.currency)
+    kept = (route.costs_id, paid) if line.fee.minor > 0 else (paid, route.costs_id)
+    postings = (
+        ledger.Posting(debit=debit, credit=credit, amount=amount),
+        ledger.Posting(debit=kept[0], credit=kept[1], amount=cost),
+    )
+    return tuple(posting for posting in postings if posting.amount.minor)
 
 
 @dataclass(frozen=True)
