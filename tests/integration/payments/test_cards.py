@@ -507,6 +507,36 @@ class TestLateWords:
         (void,) = world.operations(key)
         assert (world.state(key), void.type, void.state) == ("cancelled", "void", "succeeded")
 
+    def test_an_earlier_try_that_was_authorised_after_all_is_voided_and_changes_nothing(
+        self, world, merchant
+    ):
+        key = world.pay(merchant, "tok_lost")
+        for _ in range(3):
+            world.pass_time(minutes=3)
+            world.drive_due()
+        world.drive(merchant, do(payments.RetryCardPayment(merchant.id, key, "tok_visa"), at=world.at))
+        first = world.attempts(key)[0]
+        body = {
+            "reference": public_id("att", first.pk),
+            "merchant": public_id("org", merchant.id),
+            "amount": 10_000,
+            "currency": "EUR",
+            "card_token": "tok_visa",
+        }
+        world.processor.post("/v1/authorisations", body, key=body["reference"], at=world.at)
+        world.tell_all(merchant)
+        world.drive_due()
+
+        assert [one.state for one in world.attempts(key)] == ["failed", "authorised"]
+        assert sorted((one.type, one.state) for one in world.operations(key)) == [
+            ("capture", "succeeded"),
+            ("void", "succeeded"),
+        ]
+        assert world.state(key) == "captured"
+        assert world.of(merchant)["pending"] == 10_000
+        world.refund(merchant, key, 10_000)
+        world.verify()
+
     def test_about_what_is_not_here_wait(self, world, merchant):
         key = world.pay(merchant)
         (event, *_) = world.events(merchant)
