@@ -6,6 +6,7 @@ import hashlib
 
 from apps.compliance.models import AuditEntry
 from apps.core import codec, ids
+from apps.core.db import insert_rows
 from apps.core.ports import AuditRecord
 
 DATA_SIZE_MAX = 64 * 1024
@@ -17,7 +18,7 @@ def write_audit(records: list[AuditRecord]) -> None:
 
     What cannot be written raises and so undoes what was done: nothing happens unrecorded.
     """
-    AuditEntry.objects.bulk_create([_entry(record) for record in records])
+    insert_rows([_entry(record) for record in records])
 
 
 def _entry(record: AuditRecord) -> AuditEntry:

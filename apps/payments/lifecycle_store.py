@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import models
 
 from apps.core.commands import Context
+from apps.core.db import insert_rows
 from apps.core.errors import Conflict, NotFound
 from apps.core.events import Event
 from apps.core.ids import public_id
@@ -117,8 +118,8 @@ def begin_many(started: list[Started]) -> None:
     for item, transition in zip(started, transitions, strict=True):
         item.payment.state, item.payment.version = transition.target.value, 1
         item.payment.changed_at = item.context.at
-    Payment.objects.bulk_create([item.payment for item in started])
-    PaymentEvent.objects.bulk_create(
+    insert_rows([item.payment for item in started])
+    insert_rows(
         [
             _event_row(item.payment, transition, item.context, item.origin, item.journal_seq)
             for item, transition in zip(started, transitions, strict=True)
@@ -207,7 +208,7 @@ def advance_many(
         for name, value in changes.items():
             setattr(payment, name, value)
     seqs: list[int | None] = list(journal_seqs) if journal_seqs is not None else [None] * len(payments)
-    PaymentEvent.objects.bulk_create(
+    insert_rows(
         [
             _event_row(payment, transition, context, origin, seq)
             for payment, seq in zip(payments, seqs, strict=True)
@@ -226,7 +227,7 @@ def _first(row: Living, event: StrEnum) -> Transition:
 def _append(
     row: Living, transition: Transition, context: Context, origin: Origin, journal_seq: int | None
 ) -> None:
-    _event_row(row, transition, context, origin, journal_seq).save(force_insert=True)
+    insert_rows([_event_row(row, transition, context, origin, journal_seq)])
 
 
 def _event_row(
