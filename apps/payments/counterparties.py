@@ -20,6 +20,7 @@ from apps.payments.domain.us_accounts import (
     one_of,
 )
 from apps.payments.models import Counterparty
+from apps.payments.rails.base import Party
 
 
 def counterparty(
@@ -132,4 +133,15 @@ def _found_or_added(
         town=clean_text(town, field="town", length_max=35) or None,
         created_at=context.at,
         **values,
+    )
+
+
+def party_of(row: Counterparty) -> Party:
+    """Reveal a counterparty as rails know the ends of a payment."""
+    return Party(
+        row.name.reveal(),
+        row.account.reveal(),
+        row.routing_number,
+        town=row.town.reveal() if row.town is not None else "",
+        country=row.country,
     )

@@ -29,6 +29,7 @@ from apps.payments.commands.batches import (
     NothingToSend,
     RecordRebuiltBatch,
 )
+from apps.payments.counterparties import party_of
 from apps.payments.domain.calendars import next_cut_off
 from apps.payments.domain.lifecycle import Kind
 from apps.payments.models import AchProfile, Batch, Counterparty, Payment, Rail, SettlementAccount
@@ -188,13 +189,7 @@ def _outgoing(batch: Batch) -> Outgoing:
 
 
 def _instruction(row: Payment, ours: Party, end: Counterparty, options: Mapping[str, Any]) -> Instruction:
-    theirs = Party(
-        end.name.reveal(),
-        end.account.reveal(),
-        end.routing_number,
-        town=end.town.reveal() if end.town is not None else "",
-        country=end.country,
-    )
+    theirs = party_of(end)
     collects = row.kind == Kind.COLLECTION
     return Instruction(
         reference=row.end_to_end_id,

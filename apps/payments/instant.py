@@ -33,9 +33,11 @@ from apps.payments.commands.instant import (
     NoteSilence,
     PlanInquiry,
     SendInstant,
+    TakeOtherRail,
     status_command,
 )
 from apps.payments.commands.providers import NoteCall
+from apps.payments.counterparties import party_of
 from apps.payments.domain.lifecycle import State
 from apps.payments.formats import FormatError
 from apps.payments.models import Counterparty, Payment
@@ -99,6 +101,9 @@ def _send_or_leave(payment_id: UUID, caller: Caller) -> bool:
     """Send; what cannot go now (another was first, the circuit is open) stays for a later round."""
     try:
         send(payment_id, caller)
+    except circuits.CircuitOpen:
+        execute(TakeOtherRail(None, payment_id), actor=caller.actor, key=None, at=caller.now())
+        return False
     except Refusal as refusal:
         _log.info("instant payment not sent", reason=refusal.code)
         return False
@@ -243,13 +248,7 @@ def _attempt(message_id: str) -> tuple[InstantRail, Outgoing]:
         assert payment.settlement_account_id is not None
         end = Counterparty.objects.get(pk=payment.counterparty_id)
         ours = _ours(route_by_id(payment.settlement_account_id))
-        payee = Party(
-            end.name.reveal(),
-            end.account.reveal(),
-            end.routing_number,
-            town=end.town.reveal() if end.town is not None else "",
-            country=end.country,
-        )
+        payee = party_of(end)
         remittance = payment.remittance.reveal() if payment.remittance is not None else ""
     rail = instant_rail(attempt.rail)
     instruction = Instruction(payment.end_to_end_id, payment.amount, ours, payee, remittance)

@@ -37,6 +37,7 @@ from apps.payments.commands.instant import (
     PlanInquiry,
     ResolveReview,
     SendInstant,
+    TakeOtherRail,
 )
 from apps.payments.commands.mandates import (
     AmendMandate,
@@ -131,5 +132,6 @@ __all__ = [
     "SignMandate",
     "StatusLine",
     "SuspendMandate",
+    "TakeOtherRail",
     "UsDebtor",
 ]

@@ -39,6 +39,8 @@ ANSWER, INQUIRY, LATE = "answer", "inquiry", "webhook"
 """How a status reached us: as the answer to our call, to our question, or on the bank's own account."""
 INQUIRY_WAITS_S = (120, 600, 3_600)
 """After the first question: how long until the next ones. Then people take over."""
+OTHER_RAIL_AFTER = timedelta(seconds=60)
+"""How long an approved payout waits for its rail to work again, if it may take another one."""
 STATUSES = frozenset({Told.ACCEPTED, Told.REJECTED, Told.PENDING})
 IN_DOUBT = frozenset({State.SENT, State.UNKNOWN})
 _Outcome = InstantAttempt.Outcome
@@ -274,13 +276,19 @@ def _next_attempt(payment: Payment, code: str, at: datetime) -> dict[str, object
         return {"next_attempt_at": at + timedelta(seconds=following.wait_s)}
     if following.step is retries.Step.STOP:
         return None
+    rail = _other_rail(payment, set(rails), at)
+    return {"rail": rail} if rail else None
+
+
+def _other_rail(payment: Payment, tried: set[str], at: datetime) -> str | None:
+    """Return a rail that has not been tried and can carry the payment now, or None."""
     try:
-        rail = choose_rail(payment.amount, speed=Speed(payment.speed), tried=set(rails), at=at)
+        rail = choose_rail(payment.amount, speed=Speed(payment.speed), tried=tried, at=at)
         if rail == Rail.ACH and payment.counterparty_id is not None:
             check_ach(payment, Counterparty.objects.get(pk=payment.counterparty_id), at=at)
     except Refusal:
         return None
-    return {"rail": rail}
+    return rail
 
 
 def _walk(
@@ -317,6 +325,29 @@ def _close(attempt: InstantAttempt, outcome: InstantAttempt.Outcome, code: str, 
     attempt.outcome, attempt.code = outcome, code[:35]
     attempt.answered_at, attempt.inquire_at = at, None
     attempt.save(update_fields=["outcome", "code", "answered_at", "inquire_at"])
+
+
+@dataclass(frozen=True)
+class TakeOtherRail(Command):
+    """Let an approved payout go by another rail, since its own does not work at the moment. For the platform."""
+
+    payment_id: UUID
+
+
+@handles(TakeOtherRail, name="payments.take_other_rail", version=1, permission="payments.batch")
+def take_other_rail(command: TakeOtherRail, context: Context) -> dict[str, Any]:
+    """Change the rail of what waits too long and names none; the event log keeps it. Nothing has been sent."""
+    payment = lock_payment(command.payment_id)
+    waited = context.at - payment.changed_at
+    if payment.state != State.APPROVED or payment.rail_fixed or waited < OTHER_RAIL_AFTER:
+        return {**payment_data(payment), "applied": False}
+    rail = _other_rail(payment, {payment.rail}, context.at)
+    if rail is None:
+        return {**payment_data(payment), "applied": False}
+    payment.rail = rail
+    Payment.objects.filter(pk=payment.pk).update(rail=rail, next_attempt_at=None)
+    record_no_op(payment, Event.SEND, context, Origin("job"), reason=f"other rail: {rail}")
+    return {**payment_data(payment), "applied": True}
 
 
 @dataclass(frozen=True)
@@ -424,13 +455,3 @@ def resolve_review(command: ResolveReview, context: Context) -> dict[str, Any]:
     _walk(payment, transition, Origin(context.actor.kind, reason=reason), context, **changes)
     InstantAttempt.objects.filter(payment_id=payment.pk).update(inquire_at=None)
     return payment_data(payment)
-
-
-__all__ = [
-    "ApplyInstantStatus",
-    "NoteNotSent",
-    "NoteSilence",
-    "PlanInquiry",
-    "ResolveReview",
-    "SendInstant",
-]

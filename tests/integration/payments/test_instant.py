@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -337,6 +337,24 @@ def _open_circuit(merchant, line):
     for _ in range(5):
         line.trouble = [Reply(reached=False, error="cannot_connect")]
         line.send(payout(merchant, minor=100))
+
+    def test_takes_what_has_waited_a_minute_for_its_own_to_work_again(self, merchant, line):
+        waiting, fixed = payout(merchant), payout(merchant, rail="sepa_inst")
+        _open_circuit(merchant, line)
+
+        rails = []
+        for wait_s in (0, 61):
+            line.later(wait_s)
+            with tenancy.scope(tenancy.PLATFORM):
+                ProviderCircuit.objects.update(open_until=line.at + timedelta(seconds=30))
+            instant.send_due(line.caller)
+            rails.append((stored(waiting).rail, stored(fixed).rail))
+
+        assert rails == [("sepa_inst", "sepa_inst"), ("sepa_ct", "sepa_inst")]
+        assert (stored(waiting).state, merchant.balance(0).posted) == ("approved", 100_000)
+        with tenancy.scope(tenancy.PLATFORM):
+            assert payments.events_of(waiting)[-1].reason == "other rail: sepa_ct"
+        assert verified() == []
 
 
 class TestTheCircuit:
