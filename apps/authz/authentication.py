@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
@@ -26,6 +27,7 @@ class TokenHolder:
     scopes: frozenset[str]
     user_id: UUID | None
     party_id: UUID | None
+    asked_at: datetime  # by the database's clock: the moment of what the request does
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,21 @@ def find_holder(token: str) -> TokenHolder | None:
     """Return whom a live access token stands for, or None. Needs no scope: this comes before it."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT client_id, organisation_id, scope, allowed_scopes, user_id, party_id "
+            "SELECT client_id, organisation_id, scope, allowed_scopes, user_id, party_id, clock_timestamp() "
             "FROM authz_token_holder(%s)",
             [digest_of(token)],
         )
         row = cursor.fetchone()
     if row is None:
         return None
-    client_id, organisation_id, scope, allowed, user_id, party_id = row
+    client_id, organisation_id, scope, allowed, user_id, party_id, asked_at = row
     return TokenHolder(
-        client_id, organisation_id, frozenset(scope.split()) & frozenset(allowed), user_id, party_id
+        client_id,
+        organisation_id,
+        frozenset(scope.split()) & frozenset(allowed),
+        user_id,
+        party_id,
+        asked_at,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -44,6 +45,12 @@ class ApiView(APIView):
             raise Denied(reason="these credentials belong to no organisation")
         return actor
 
+    @property
+    def asked_at(self) -> datetime:
+        """Return the moment of the request by the database's clock, which came with the caller's token."""
+        known = getattr(self.request.auth, "asked_at", None)
+        return known if isinstance(known, datetime) else clock.database_now()
+
     @cached_property
     def organisation_id(self) -> Any:
         """Return the organisation of the caller."""
@@ -76,7 +83,7 @@ class ApiView(APIView):
         202 and the approval's id when a second person must approve first.
         """
         outcome: Outcome = execute(
-            command, actor=self.actor, key=idempotency_key(self.request), at=clock.database_now()
+            command, actor=self.actor, key=idempotency_key(self.request), at=self.asked_at
         )
         headers = {REPLAYED: "true"} if outcome.replayed else {}
         waiting = outcome.status == "pending_approval"
