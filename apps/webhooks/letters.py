@@ -55,6 +55,10 @@ _FILTERS = {
     "until": "created_at < %s::timestamptz",
 }
 
+_PLAIN = frozenset(
+    "type event event_type eventCode resource_type object status state currency action created created_at".split()  # noqa: SIM905
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -215,3 +219,23 @@ def organisations(direction: str, filters: dict[str, Any]) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT DISTINCT organisation_id FROM {part} l ORDER BY 1", values)
         return [row[0] for row in cursor.fetchall()]
+
+
+def masked(payload: Any, *, depth: int = 0) -> Any:
+    """Return a payload's shape without what it says of people.
+
+    Numbers stay, and texts under names that say kinds and not persons; of every other text only its length
+    is told. Lists are cut at 20 items and nesting at 12 levels.
+    """
+    if depth >= 12:
+        return "…"
+    if isinstance(payload, dict):
+        return {
+            str(name)[:60]: value
+            if name in _PLAIN and isinstance(value, str)
+            else masked(value, depth=depth + 1)
+            for name, value in list(payload.items())[:100]
+        }
+    if isinstance(payload, list):
+        return [masked(item, depth=depth + 1) for item in payload[:20]]
+    return f"••• ({len(payload)})" if isinstance(payload, str) else payload

@@ -130,7 +130,9 @@ def test_c22_header_abuse_is_refused_cheaply(tmp_path, verdicts):
             statuses[name] = raw_request(running.port, request)
             used_ms[name] = running.cpu_ms("web") - before_ms
 
-        counts = Counts("C22 header abuse", ghost=sum(s >= 500 for s in statuses.values()), facts=statuses)
+        counts = Counts(
+            "C22 header abuse", ghost=sum(s >= 500 for s in statuses.values()), facts=dict(statuses)
+        )
         # Clock ticks are 10 ms, so one more may have been counted than was used.
         counts.limit("cpu_ms", max(used_ms.values()) - 10, 50)
         verdicts.append(counts)

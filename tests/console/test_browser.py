@@ -47,6 +47,7 @@ PAGES = [
     "deliveries/",
     "inbox/",
     "sources/",
+    "dead-letters/",
     "audit/",
     "approvals/",
     "search/?q=12.34",

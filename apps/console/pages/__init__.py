@@ -21,6 +21,7 @@ PAGES = (
     ("accounts", "apps.accounts"),
     ("clients", "apps.authz"),
     ("webhooks", "apps.webhooks"),
+    ("dead_letters", "apps.webhooks"),
     ("platform", "apps.core"),
     ("audit", "apps.compliance"),
     ("staff", "apps.accounts"),

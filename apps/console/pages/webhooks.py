@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,8 @@ from apps.core.ids import public_id
 from apps.webhooks.public import (
     LISTERS,
     Delivery,
+    DiscardDelivery,
+    DiscardInboxEvent,
     Endpoint,
     InboxEvent,
     ReplayInboxEvent,
@@ -27,10 +30,11 @@ from apps.webhooks.public import (
     Source,
     attempts,
     catching_up,
+    masked,
 )
 
 READ = "webhooks.read"
-DEAD_OUT, DEAD_IN = "/console/deliveries/?status__exact=dead", "/console/inbox/?status__exact=dead"
+DEAD_OUT = DEAD_IN = "/console/dead-letters/"
 
 navigation.entry("Integrations", "Endpoints", "/console/endpoints/", permission=READ, keys="w")
 navigation.entry("Integrations", "Deliveries", "/console/deliveries/", permission=READ)
@@ -58,6 +62,16 @@ REPLAY = Action(
     "The provider's event is taken up again as it was stored; what was applied before is not applied twice.",
     "It is queued.",
     ReasonForm,
+)
+
+GIVE_UP = Action(
+    "discard",
+    "Give up",
+    "events.replay",
+    "It is taken off the dead letters and stays without effect. The reason is kept.",
+    "It is given up.",
+    ReasonForm,
+    danger=True,
 )
 
 
@@ -141,7 +155,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     def more_urls(self) -> list[Any]:
         """Add the button."""
-        return [path("<str:object_id>/resend/", self.admin_site.admin_view(self.resend))]
+        return [
+            path("<str:object_id>/resend/", self.admin_site.admin_view(self.resend)),
+            path("<str:object_id>/discard/", self.admin_site.admin_view(self.discard)),
+        ]
 
     def object_page(self, request: HttpRequest, found: Delivery) -> HttpResponse:
         """Show a delivery with each of its attempts."""
@@ -164,7 +181,20 @@ class DeliveryAdmin(ReadOnlyAdmin):
             title=found.event_name,
             facts=facts,
             attempts=attempts(found.id),
-            actions=offered(request, [RESEND]) if final else [],
+            actions=offered(request, _for_delivery(found)) if final else [],
+        )
+
+    def discard(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Confirm and give the delivery up. Raises Http404 unless it is dead."""
+        found = seen(self, request, object_id)
+        if found.status != Delivery.Status.DEAD:
+            raise Http404
+        return confirm(
+            request,
+            GIVE_UP,
+            back=self.address(found.id),
+            facts={"event": found.event_name, "about": found.object_id},
+            build=partial(_again, DiscardDelivery, found),
         )
 
     def resend(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -205,10 +235,13 @@ class InboxAdmin(ReadOnlyAdmin):
 
     def more_urls(self) -> list[Any]:
         """Add the button."""
-        return [path("<str:object_id>/replay/", self.admin_site.admin_view(self.replay))]
+        return [
+            path("<str:object_id>/replay/", self.admin_site.admin_view(self.replay)),
+            path("<str:object_id>/discard/", self.admin_site.admin_view(self.discard)),
+        ]
 
     def object_page(self, request: HttpRequest, found: InboxEvent) -> HttpResponse:
-        """Show what became of an event. Its payload may hold personal data and is not shown."""
+        """Show what became of an event, and its payload's shape: what it says of people is masked."""
         facts = {
             "id": id_html(public_id("ine", found.id), short=False),
             "provider": found.provider,
@@ -222,6 +255,7 @@ class InboxAdmin(ReadOnlyAdmin):
             "occurred": found.occurred_at,
             "received": found.received_at,
             "finished": found.finished_at,
+            "payload, masked": json.dumps(masked(found.payload), ensure_ascii=False),
             "sha-256 of the payload": bytes(found.payload_sha256),
         }
         dead = found.status == InboxEvent.Status.DEAD
@@ -230,7 +264,20 @@ class InboxAdmin(ReadOnlyAdmin):
             "console/inbox_event.html",
             title=found.event_type,
             facts=facts,
-            actions=offered(request, [REPLAY]) if dead else [],
+            actions=offered(request, [REPLAY, GIVE_UP]) if dead else [],
+        )
+
+    def discard(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Confirm and give the event up. Raises Http404 unless it is dead."""
+        found = seen(self, request, object_id)
+        if found.status != InboxEvent.Status.DEAD:
+            raise Http404
+        return confirm(
+            request,
+            GIVE_UP,
+            back=self.address(found.id),
+            facts={"event": found.event_id, "reason it died": found.reason},
+            build=partial(_again, DiscardInboxEvent, found),
         )
 
     def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -289,6 +336,10 @@ class SourceAdmin(ReadOnlyAdmin):
             "added": found.created_at,
         }
         return self.page(request, "console/object.html", title="Source", facts=facts)
+
+
+def _for_delivery(found: Delivery) -> list[Action]:
+    return [RESEND, GIVE_UP] if found.status == Delivery.Status.DEAD else [RESEND]
 
 
 def _again(command: Any, found: Any, data: dict[str, Any]) -> Any:
