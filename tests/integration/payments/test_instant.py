@@ -420,6 +420,13 @@ class TestAnswersThatDoNotFit:
 
         assert tell(key, amount=amount)["state"] == "review"
 
+    def test_in_amount_end_no_silence(self, merchant, line):
+        key = payout(merchant, "simulate:silence")
+        line.send(key)
+
+        assert tell(key, source="inquiry", amount=Money(2_499, "EUR"))["state"] == "review"
+        assert (merchant.balance(0).posted, clearing_of(key)) == (97_500, 2_500)
+
     def test_about_another_payment_are_refused(self, merchant, line):
         one, other = payout(merchant), payout(merchant)
         line.send(one)
