@@ -143,6 +143,8 @@ app.conf.beat_schedule = {
     "payment files out": every(settings.BANK_FILES_EVERY_S, "payments.export_due_batches"),
     "status reports in": every(settings.BANK_FILES_EVERY_S, "payments.import_status_reports"),
     "returns in": every(settings.BANK_FILES_EVERY_S, "payments.import_returns"),
+    "standing orders": every(60, "payments.run_standing_orders"),
+    "orders nobody approved": every(300, "payments.expire_holds"),
     "recalls out": every(settings.BANK_FILES_EVERY_S, "payments.send_recalls"),
     "prenotifications": every(60, "payments.tell_of_collections"),
     "collections that are final": every(300, "payments.finalise_collections"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.accounts.closing import CLOSING_GUARDS, AccountInUse
 from apps.accounts.commands.beneficiaries import AddBeneficiary, RemoveBeneficiary
 from apps.accounts.commands.customers import ChangeCustomer, CreateCustomer, CreateCustomerLogin
 from apps.accounts.commands.erasure import AccountsOpen, EraseCustomer
@@ -44,7 +45,9 @@ from apps.accounts.queries import (
 from apps.accounts.roles import ROLES, Role, permissions_of
 
 __all__ = [
+    "CLOSING_GUARDS",
     "ROLES",
+    "AccountInUse",
     "AccountsOpen",
     "AddBeneficiary",
     "BadIban",

@@ -22,9 +22,13 @@ from apps.core.money import Money
 
 T = TypeVar("T")
 
+_AS_IT_IS = frozenset({str, int, bool, type(None)})
+
 
 def to_data(value: Any) -> Any:
     """Turn a value into JSON-able data."""
+    if type(value) in _AS_IT_IS:
+        return value
     if value is None or (isinstance(value, (str, int)) and not isinstance(value, Enum)):
         return value
     if isinstance(value, Money):

@@ -20,8 +20,8 @@ from apps.core.errors import Denied, Invalid, Refusal
 from apps.core.events import Event
 from apps.core.ports import PORTS, AuditRecord
 
-EVENTS_MAX = 10_000
-"""The most events one command may tell of."""
+EVENTS_MAX = 25_000
+"""The most events one command may tell of: two for each payment of the largest order."""
 
 
 @dataclass(frozen=True)

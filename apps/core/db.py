@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Field, Model
 
 from apps.core.errors import Refusal
 
 COLLISIONS = frozenset({"40P01", "40001", "55P03"})
 """deadlock_detected, serialization_failure, lock_not_available: another try may well succeed."""
-
-PARAMETERS_MAX = 65_535
-"""The most parameters of one statement (PostgreSQL's protocol)."""
 
 T = TypeVar("T")
 
@@ -42,42 +37,6 @@ def savepoint() -> Iterator[None]:
     require_transaction()
     with transaction.atomic():
         yield
-
-
-def insert_rows(rows: Sequence[Model]) -> None:
-    """Insert new rows of one model, with one statement for as many as fit into its 65,535 parameters.
-
-    The statement's text is made once for each number of rows. What `bulk_create` does, at half the cost, for the few inserts that every command makes. Columns whose
-    value the database gives are left to it, and not read back. Raises what the database raises.
-    """
-    if not rows:
-        return
-    model, fields = type(rows[0]), _inserted(type(rows[0]))
-    size = PARAMETERS_MAX // len(fields)
-    with connection.cursor() as cursor:
-        for start in range(0, len(rows), size):
-            some = rows[start : start + size]
-            values = [
-                field.get_db_prep_save(field.pre_save(row, True), connection)
-                for row in some
-                for field in fields
-            ]
-            cursor.execute(_insert_text(model, len(some)), values)
-    for row in rows:
-        row._state.adding = False
-
-
-@cache
-def _inserted(model: type[Model]) -> tuple[Field[Any, Any], ...]:
-    return tuple(field for field in model._meta.local_concrete_fields if not field.has_db_default())
-
-
-@lru_cache(maxsize=512)
-def _insert_text(model: type[Model], count: int) -> str:
-    fields = _inserted(model)
-    names = ", ".join(f'"{field.column}"' for field in fields)
-    one = "(" + ", ".join(["%s"] * len(fields)) + ")"
-    return f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ' + ", ".join([one] * count)
 
 
 def require_transaction() -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from apps.core.errors import Refusal
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _PUBLIC_ID = re.compile(r"(?P<prefix>[a-z]{2,8})_(?P<digits>[0-7][0-9a-hjkmnp-tv-z]{25})")
 
@@ -37,11 +38,9 @@ def uuid7(at: datetime, entropy: bytes | None = None) -> UUID:
 
 def public_id(prefix: str, key: UUID) -> str:
     """Write a key as outsiders see it: the prefix of its kind and 26 letters and digits."""
-    value, digits = key.int, []
-    for _ in range(26):
-        value, digit = divmod(value, 32)
-        digits.append(_ALPHABET[digit])
-    return f"{prefix}_{''.join(reversed(digits))}"
+    value = key.int
+    pairs = [_PAIRS[value >> shift & 0x3FF] for shift in range(120, -1, -10)]
+    return f"{prefix}_{''.join(pairs)}"
 
 
 def parse_public_id(prefix: str, text: str) -> UUID:

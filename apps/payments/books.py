@@ -6,6 +6,7 @@ and takes its key from the command, so that a repeated command posts nothing twi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from uuid import UUID
@@ -40,6 +41,63 @@ def hold_for(payment: Payment, *, account_id: int, route: SettlementRoute, conte
         at=context.at,
     )
     return hold.id
+
+
+def hold_many(payments: list[Payment], *, account_id: int, route: SettlementRoute, context: Context) -> None:
+    """Reserve the amounts of many new payments on one account, and give each its hold.
+
+    Raises the ledger's refusal of the first that cannot be held; then none is.
+    """
+    for start in range(0, len(payments), BATCH):
+        chunk = payments[start : start + BATCH]
+        drafts = [
+            ledger.HoldDraft(
+                # New payments have new keys at each try: the command and the place name the step.
+                key=context.step_key(f"hold:{place}"),
+                organisation_id=payment.organisation_id,
+                account_id=account_id,
+                counter_id=route.clearing_out_id,
+                amount=payment.amount,
+                effective_date=context.at.date(),
+                actor=str(context.actor),
+                reference=public_id("pay", payment.pk),
+                at=context.at,
+            )
+            for place, payment in enumerate(chunk, start)
+        ]
+        for payment, seq in zip(chunk, _posted(drafts), strict=True):
+            payment.settlement_account_id, payment.hold_id = route.id, seq
+
+
+def release_many(payments: list[Payment], *, context: Context) -> list[int]:
+    """Give the reserved amounts of many payments free. Returns the journals' numbers, in their order."""
+    seqs: list[int] = []
+    for start in range(0, len(payments), BATCH):
+        seqs += _posted(
+            [
+                ledger.ReleaseDraft(
+                    key=_key(payment, "release", context),
+                    organisation_id=payment.organisation_id,
+                    hold_id=_hold_of(payment),
+                    effective_date=context.at.date(),
+                    actor=str(context.actor),
+                    reference=public_id("pay", payment.pk),
+                    at=context.at,
+                )
+                for payment in payments[start : start + BATCH]
+            ]
+        )
+    return seqs
+
+
+def _posted(drafts: Sequence[ledger.Draft]) -> list[int]:
+    """Post drafts in one call and return the journals' numbers. Raises the refusal of the first refused."""
+    seqs = []
+    for result in ledger.post_many(drafts):
+        if not result.ok or result.seq is None:
+            raise ledger.refusal_of(result)
+        seqs.append(result.seq)
+    return seqs
 
 
 def release(payment: Payment, *, context: Context) -> int:
@@ -112,7 +170,7 @@ def capture_many(payments: list[Payment], *, effective: date, context: Context) 
 
     Raises the ledger's refusal of the first that cannot be captured; then none is.
     """
-    seqs = []
+    seqs: list[int] = []
     for start in range(0, len(payments), BATCH):
         drafts = [
             ledger.CaptureDraft(
@@ -127,10 +185,7 @@ def capture_many(payments: list[Payment], *, effective: date, context: Context) 
             )
             for payment in payments[start : start + BATCH]
         ]
-        for result in ledger.post_many(drafts):
-            if not result.ok or result.seq is None:
-                raise ledger.refusal_of(result)
-            seqs.append(result.seq)
+        seqs += _posted(drafts)
     return seqs
 
 

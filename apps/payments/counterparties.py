@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import Q
 
 from apps.accounts import public as accounts
 from apps.core.commands import Context
-from apps.core.crypto.fields import matching
+from apps.core.crypto.fields import BlindIndexField, matching, matching_any
+from apps.core.crypto.runtime import key_ring
+from apps.core.rows import insert_rows
 from apps.payments.domain.references import NAME_MAX, clean_text
 from apps.payments.domain.us_accounts import (
     ACCOUNT_KINDS,
@@ -38,6 +41,80 @@ def counterparty(
         {"iban": checked, "country": (country or checked[:2]).upper()[:2]},
         town,
         context,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PayeeDraft:
+    """A payee whose name, IBAN and town have been checked, as they will be stored."""
+
+    name: str
+    iban: str
+    country: str
+    town: str
+
+
+def checked_payee(name: str, iban: str, *, country: str = "", town: str = "") -> PayeeDraft:
+    """Check a payee. Raises Invalid for a name that a bank would not carry, and the refusal of a wrong IBAN."""
+    checked = accounts.clean_iban(iban)
+    return PayeeDraft(
+        clean_text(name, field="name", length_max=NAME_MAX, required=True),
+        checked,
+        (country or checked[:2]).upper()[:2],
+        clean_text(town, field="town", length_max=35),
+    )
+
+
+def counterparties(organisation_id: UUID, payees: list[PayeeDraft], context: Context) -> list[Counterparty]:
+    """Return the organisation's counterparty for each payee, adding the new ones, set by set.
+
+    A payee that another transaction adds at the same moment is found, not added twice.
+    """
+    marks = [_marks_of(payee, organisation_id) for payee in payees]
+    known = _known(organisation_id, payees)
+    drafts = {
+        mark: Counterparty(
+            id=context.new_id(),
+            organisation_id=organisation_id,
+            name=payee.name,
+            iban=payee.iban,
+            country=payee.country,
+            town=payee.town or None,
+            created_at=context.at,
+        )
+        for mark, payee in zip(marks, payees, strict=True)
+        if mark not in known
+    }
+    if drafts:
+        new = list(drafts.values())
+        with key_ring().at_hand([(organisation_id, row.pk) for row in new], to_seal=True):
+            inserted = insert_rows(Counterparty, new, or_ignore=True)
+        known |= drafts if inserted == len(new) else _known(organisation_id, payees)
+    return [known[mark] for mark in marks]
+
+
+_Marks = tuple[bytes | None, bytes | None]
+
+
+def _known(organisation_id: UUID, payees: list[PayeeDraft]) -> dict[_Marks, Counterparty]:
+    """Return those that are there, by the blind indexes of IBAN and name."""
+    found: dict[_Marks, Counterparty] = {}
+    ibans = sorted({payee.iban for payee in payees})
+    for start in range(0, len(ibans), 1_000):
+        some = matching_any(
+            Counterparty, "iban_index", ibans[start : start + 1_000], organisation_id=organisation_id
+        )
+        for row in Counterparty.objects.filter(some):
+            found[row.iban_index, row.name_index] = row
+    return found
+
+
+def _marks_of(payee: PayeeDraft, organisation_id: UUID) -> _Marks:
+    fields = Counterparty._meta.get_field("iban_index"), Counterparty._meta.get_field("name_index")
+    iban, name = cast(tuple[BlindIndexField, BlindIndexField], fields)
+    return (
+        iban.index_of(payee.iban, organisation_id=organisation_id),
+        name.index_of(payee.name, organisation_id=organisation_id),
     )
 
 

@@ -156,6 +156,113 @@ class PaymentExpired(PaymentChanged):
     """The payment was not completed, or not captured, in time."""
 
 
+@dataclass(frozen=True)
+class BulkOrderChanged(Event):
+    """The body of every event of a bulk order. Each of its payments tells its own events besides."""
+
+    OBJECT: ClassVar[tuple[str, str]] = ("bulk_order", "bulk_order_id")
+
+    bulk_order_id: str
+    account_id: str
+    payments: int
+    total: str  # decimal text
+    currency: str
+    state: str
+    previous_state: str
+    reference: str
+
+
+@event("payments.bulk_order_ordered", version=1)
+@dataclass(frozen=True)
+class BulkOrderOrdered(BulkOrderChanged):
+    """Many payments were ordered at once; their money is held."""
+
+
+@event("payments.bulk_order_approved", version=1)
+@dataclass(frozen=True)
+class BulkOrderApproved(BulkOrderChanged):
+    """All payments of the order were approved and wait for their batch."""
+
+
+@event("payments.bulk_order_declined", version=1)
+@dataclass(frozen=True)
+class BulkOrderDeclined(BulkOrderChanged):
+    """A second person declined the order; the money of all its payments is free again."""
+
+
+@event("payments.bulk_order_cancelled", version=1)
+@dataclass(frozen=True)
+class BulkOrderCancelled(BulkOrderChanged):
+    """Whatever of the order had not gone into a file was taken back."""
+
+
+@dataclass(frozen=True)
+class StandingOrderChanged(Event):
+    """The body of every event of a standing order."""
+
+    OBJECT: ClassVar[tuple[str, str]] = ("standing_order", "standing_order_id")
+
+    standing_order_id: str
+    kind: str
+    account_id: str
+    amount: str  # decimal text
+    currency: str
+    state: str
+    previous_state: str
+    reference: str
+    due_on: str  # the next day, or the one that this is about; empty when there is none
+    payment_id: str = ""  # what a run made
+    reason: str = ""  # why a run was not made
+
+
+@event("payments.standing_order_ordered", version=1)
+@dataclass(frozen=True)
+class StandingOrderOrdered(StandingOrderChanged):
+    """A standing order was given."""
+
+
+@event("payments.standing_order_activated", version=1)
+@dataclass(frozen=True)
+class StandingOrderActivated(StandingOrderChanged):
+    """A standing order was approved, or resumed; its runs are made when they are due."""
+
+
+@event("payments.standing_order_declined", version=1)
+@dataclass(frozen=True)
+class StandingOrderDeclined(StandingOrderChanged):
+    """A second person declined the standing order."""
+
+
+@event("payments.standing_order_paused", version=1)
+@dataclass(frozen=True)
+class StandingOrderPaused(StandingOrderChanged):
+    """No run is made until the order is resumed."""
+
+
+@event("payments.standing_order_cancelled", version=1)
+@dataclass(frozen=True)
+class StandingOrderCancelled(StandingOrderChanged):
+    """No run is made any more; payments made before go their way."""
+
+
+@event("payments.standing_order_executed", version=1)
+@dataclass(frozen=True)
+class StandingOrderExecuted(StandingOrderChanged):
+    """A run was due and has made its payment."""
+
+
+@event("payments.standing_order_failed", version=1)
+@dataclass(frozen=True)
+class StandingOrderFailed(StandingOrderChanged):
+    """A run could not be made, for good; the order goes on with the next."""
+
+
+@event("payments.standing_order_completed", version=1)
+@dataclass(frozen=True)
+class StandingOrderCompleted(StandingOrderChanged):
+    """The last run of the order is over."""
+
+
 EVENT_OF_STATE: dict[State, type[PaymentChanged]] = {
     State.ORDERED: PaymentOrdered,
     State.APPROVED: PaymentApproved,

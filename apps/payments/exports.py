@@ -17,6 +17,7 @@ from typing import Any
 from apps.core import db, tenancy
 from apps.core.actors import Actor
 from apps.core.commands import execute
+from apps.core.crypto.runtime import key_ring
 from apps.core.errors import NotFound
 from apps.core.folders import put_whole
 from apps.payments import ach_files
@@ -177,14 +178,17 @@ def _outgoing(batch: Batch) -> Outgoing:
     rows = list(Payment.objects.filter(batch_message_id=batch.message_id).order_by("id"))
     ends = Counterparty.objects.in_bulk({row.counterparty_id for row in rows})
     options = rail_options(rows)
+    people = {(end.organisation_id, end.pk) for end in ends.values()}
+    with key_ring().at_hand(people | {(row.organisation_id, row.subject_id) for row in rows}):
+        instructions = tuple(
+            _instruction(row, ours, ends[row.counterparty_id], options.get(row.pk, {})) for row in rows
+        )
     return Outgoing(
         message_id=batch.message_id,
         created_at=batch.created_at,
         execution_date=batch.execution_date,
         ours=ours,
-        instructions=tuple(
-            _instruction(row, ours, ends[row.counterparty_id], options.get(row.pk, {})) for row in rows
-        ),
+        instructions=instructions,
     )
 
 

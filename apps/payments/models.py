@@ -13,10 +13,11 @@ from apps.core.crypto.sealed import Sealed
 from apps.core.fields import CurrencyField, MoneyMinorField
 from apps.core.models import TenantModel
 from apps.core.money import Money
-from apps.payments.domain import lifecycle
+from apps.payments.domain import lifecycle, orders
 from apps.payments.domain.machine import Machine
 from apps.payments.domain.references import NAME_MAX, REMITTANCE_MAX
 from apps.payments.domain.routing import Speed
+from apps.payments.domain.schedules import DayRule, Frequency, Schedule
 from apps.payments.domain.us_accounts import (
     ACCOUNT_KINDS,
     ACCOUNT_NUMBER_MAX,
@@ -158,6 +159,8 @@ class Payment(Living):
     subject_id = models.UUIDField()  # under whose key the remittance text is sealed
     reference = models.CharField(max_length=70, default="")  # the client's own
     rail_options = models.JSONField(default=dict)  # what the rail's own rules ask for, such as an SEC code
+    bulk_order_id = models.UUIDField(null=True)  # the order it is one payment of
+    standing_order_id = models.UUIDField(null=True)  # the order it is a run of
     provider = models.CharField(max_length=30, default="")
     provider_reference = models.CharField(max_length=100, null=True)
     batch_message_id = models.CharField(max_length=35, default="")
@@ -202,6 +205,16 @@ class Payment(Living):
                 fields=["parent_id"], condition=models.Q(parent_id__isnull=False), name="payments_refunds"
             ),
             models.Index(
+                fields=["bulk_order_id", "id"],
+                condition=models.Q(bulk_order_id__isnull=False),
+                name="payments_of_bulk_order",
+            ),
+            models.Index(
+                fields=["standing_order_id", "id"],
+                condition=models.Q(standing_order_id__isnull=False),
+                name="payments_of_standing_order",
+            ),
+            models.Index(
                 fields=["batch_message_id"],
                 condition=~models.Q(batch_message_id=""),
                 name="payments_in_batch",
@@ -225,6 +238,143 @@ class Payment(Living):
     def amount(self) -> Money:
         """Return the instructed amount."""
         return Money(self.amount_minor, self.currency)
+
+
+class BulkOrder(Living):
+    """One order of many payments from one account, with one approval. Its payments name it."""
+
+    OBJECT, PREFIX = "bulk_order", "blk"
+
+    account_id = models.UUIDField()
+    payment_count = models.PositiveIntegerField()
+    total_minor = MoneyMinorField()
+    currency = CurrencyField()
+    reference = models.CharField(max_length=70, default="")  # the client's own
+    ordered_by = models.CharField(max_length=120)
+    approved_by = models.CharField(max_length=120, default="")
+    created_at = models.DateTimeField()
+
+    class Meta(Living.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.CheckConstraint(
+                condition=models.Q(state__in=["ordered", "approved", "declined", "cancelled"]),
+                name="payments_bulk_state",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(total_minor__gt=0, payment_count__gt=0), name="payments_bulk_positive"
+            ),
+            # Four eyes: one approval for all of its payments.
+            models.CheckConstraint(
+                condition=~models.Q(approved_by=models.F("ordered_by")), name="payments_bulk_four_eyes"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def machine(self) -> Machine:
+        """Return the transition table of bulk orders."""
+        return orders.BULK
+
+
+class StandingOrder(Living):
+    """An order that makes a payment on each day of a schedule: one day, or again and again.
+
+    `run_number` counts the days that are dealt with; `due_on` is the next one, `execute_on` the
+    business day it falls on, and `retry_at` when to try again what had no money the last time.
+    """
+
+    OBJECT, PREFIX = "standing_order", "sto"
+    told_payment = told_reason = ""  # what the event being told is about; not stored
+
+    kind = models.CharField(max_length=10)  # payout or transfer
+    account_id = models.UUIDField()
+    other_account_id = models.UUIDField(null=True)
+    counterparty_id = models.UUIDField(null=True)
+    amount_minor = MoneyMinorField()
+    currency = CurrencyField()
+    remittance = EncryptedTextField(
+        purpose="standing_order", subject="subject_id", max_length=REMITTANCE_MAX, null=True
+    )
+    subject_id = models.UUIDField()  # under whose key the remittance text is sealed
+    reference = models.CharField(max_length=70, default="")  # the client's own
+    frequency = models.CharField(max_length=12)
+    first_on = models.DateField()
+    last_on = models.DateField(null=True)
+    run_count_max = models.PositiveIntegerField(null=True)
+    end_of_month = models.BooleanField(default=False)
+    day_rule = models.CharField(max_length=20)
+    run_number = models.PositiveIntegerField(default=0)
+    due_on = models.DateField(null=True)
+    execute_on = models.DateField(null=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
+    ordered_by = models.CharField(max_length=120)
+    approved_by = models.CharField(max_length=120, default="")
+    created_at = models.DateTimeField()
+
+    class Meta(Living.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.CheckConstraint(
+                condition=models.Q(
+                    state__in=["ordered", "active", "paused", "declined", "cancelled", "completed"]
+                ),
+                name="payments_standing_state",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    kind="payout", counterparty_id__isnull=False, other_account_id__isnull=True
+                )
+                | models.Q(kind="transfer", counterparty_id__isnull=True, other_account_id__isnull=False),
+                name="payments_standing_other_end",
+            ),
+            models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="payments_standing_positive"),
+            models.CheckConstraint(
+                condition=~models.Q(approved_by=models.F("ordered_by")), name="payments_standing_four_eyes"
+            ),
+        ]
+        indexes = [
+            # What is due; orders that are not active are not in it.
+            models.Index(
+                fields=["execute_on", "id"],
+                condition=models.Q(state="active"),
+                name="payments_standing_due",
+            ),
+            # What an account still has running, asked when it is to be closed.
+            models.Index(
+                fields=["account_id"],
+                condition=models.Q(state__in=["ordered", "active", "paused"]),
+                name="payments_standing_of_account",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def machine(self) -> Machine:
+        """Return the transition table of standing orders."""
+        return orders.STANDING
+
+    @property
+    def amount(self) -> Money:
+        """Return what each run pays."""
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def schedule(self) -> Schedule:
+        """Return when it is due."""
+        return Schedule(
+            Frequency(self.frequency),
+            self.first_on,
+            self.last_on,
+            self.run_count_max,
+            self.end_of_month,
+            DayRule(self.day_rule),
+        )
 
 
 class PaymentEvent(TenantModel):

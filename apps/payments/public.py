@@ -66,9 +66,25 @@ from apps.payments.commands import (
     SuspendMandate,
     UsDebtor,
 )
+from apps.payments.commands.bulk import (
+    ApproveBulkOrder,
+    BulkPayout,
+    CancelBulkOrder,
+    CreateBulkOrder,
+    DeclineBulkOrder,
+)
 from apps.payments.commands.mandates import MandateDebtor
 from apps.payments.commands.payins import PAYIN_SUCCEEDED, Debtor
 from apps.payments.commands.payouts import Creditor
+from apps.payments.commands.standing import (
+    ApproveStandingOrder,
+    CancelStandingOrder,
+    CreateStandingOrder,
+    DeclineStandingOrder,
+    PauseStandingOrder,
+    ResumeStandingOrder,
+    RunStandingOrder,
+)
 from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.domain.payee import compare as compare_payee
 from apps.payments.due import cancel_unmandated, expire_unused_mandates, finalise_due, prenotify_due
@@ -106,7 +122,9 @@ __all__ = [
     "ApplyRecallAnswers",
     "ApplyReturns",
     "ApplyStatusReport",
+    "ApproveBulkOrder",
     "ApprovePayment",
+    "ApproveStandingOrder",
     "Attempt",
     "AuthoriseAchDebit",
     "Batch",
@@ -114,9 +132,12 @@ __all__ = [
     "BookCardPayout",
     "BookPayin",
     "BookToSuspense",
+    "BulkPayout",
+    "CancelBulkOrder",
     "CancelCollection",
     "CancelMandate",
     "CancelPayment",
+    "CancelStandingOrder",
     "CaptureCardPayment",
     "CloseBatch",
     "CloseReturnDispute",
@@ -125,15 +146,19 @@ __all__ = [
     "CollectionPolicy",
     "ContestDispute",
     "Counterparty",
+    "CreateBulkOrder",
     "CreateCardPayment",
     "CreateCollection",
     "CreateMandate",
     "CreatePayout",
     "CreateRefund",
+    "CreateStandingOrder",
     "CreateTransfer",
     "Creditor",
     "Debtor",
+    "DeclineBulkOrder",
     "DeclinePayment",
+    "DeclineStandingOrder",
     "Dispute",
     "ExpireIntents",
     "ExpireMandate",
@@ -144,6 +169,7 @@ __all__ = [
     "MarkBatchSent",
     "MarkRecallSent",
     "Operation",
+    "PauseStandingOrder",
     "Payment",
     "PaymentEvent",
     "PrenotifyCollection",
@@ -155,6 +181,7 @@ __all__ = [
     "ResolveReview",
     "ResumeCounterparty",
     "ResumeMandate",
+    "ResumeStandingOrder",
     "RetryCardPayment",
     "RetryCollection",
     "Return",
@@ -162,6 +189,7 @@ __all__ = [
     "ReturnPayment",
     "ReverseBatch",
     "ReversePayment",
+    "RunStandingOrder",
     "SetAchCollectionPolicy",
     "SetAchProfile",
     "SetCollectionPolicy",

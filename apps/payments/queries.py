@@ -17,7 +17,15 @@ from apps.core.errors import NotFound
 from apps.core.ids import public_id
 from apps.payments.domain.lifecycle import Event, Kind, State
 from apps.payments.lifecycle_store import lives
-from apps.payments.models import Batch, Counterparty, Living, Payment, PaymentEvent, SettlementAccount
+from apps.payments.models import (
+    Batch,
+    Counterparty,
+    Living,
+    Payment,
+    PaymentEvent,
+    SettlementAccount,
+    StandingOrder,
+)
 from apps.payments.models_instant import PayeeVerification
 from apps.payments.routing import SettlementRoute, route_of
 
@@ -48,6 +56,24 @@ def payment(payment_id: UUID) -> Payment:
     if row is None:
         raise NotFound(object="payment", id=public_id("pay", payment_id))
     return row
+
+
+_OVER = ("settled", "final", "returned", "rejected", "declined", "cancelled", "failed", "expired")
+
+
+def under_way(account_id: UUID) -> dict[str, int]:
+    """Count what is not over on an account: its payments, and orders that will make more of them.
+
+    A settled collection is under way until it is final.
+    """
+    ours = Payment.objects.filter(account_id=account_id)
+    moving = ours.exclude(state__in=_OVER) | ours.filter(kind="collection", state="settled")
+    standing = StandingOrder.objects.filter(state__in=["ordered", "active", "paused"])
+    return {
+        "payments": moving.count(),
+        "standing_orders": standing.filter(account_id=account_id).count(),
+        "standing_orders_to_it": standing.filter(other_account_id=account_id).count(),
+    }
 
 
 def events_of(payment_id: UUID) -> list[PaymentEvent]:

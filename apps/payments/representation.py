@@ -7,9 +7,10 @@ from typing import Any
 
 from apps.core.http.api import money_data
 from apps.core.ids import public_id
+from apps.core.money import Money
 from apps.payments.domain import cards
 from apps.payments.domain.lifecycle import Kind, State
-from apps.payments.models import Payment
+from apps.payments.models import BulkOrder, Payment, StandingOrder
 from apps.payments.models_cards import Attempt, Dispute, Operation
 from apps.payments.rails import ADAPTERS, adapter
 
@@ -26,6 +27,8 @@ def payment_data(payment: Payment) -> dict[str, Any]:
         "destination_account_id": _optional("acc", payment.other_account_id),
         "counterparty_id": _optional("cpt", payment.counterparty_id),
         "parent_id": _optional("pay", payment.parent_id),
+        "bulk_order_id": _optional("blk", payment.bulk_order_id),
+        "standing_order_id": _optional("sto", payment.standing_order_id),
         "end_to_end_id": payment.end_to_end_id,
         "reference": payment.reference,
         "failure_code": payment.failure_code,
@@ -124,6 +127,50 @@ def dispute_data(dispute: Dispute) -> dict[str, Any]:
         "answer_delivered": dispute.ask_at is None,
         "created_at": _time(dispute.created_at),
         "changed_at": _time(dispute.changed_at),
+    }
+
+
+def bulk_order_data(order: BulkOrder) -> dict[str, Any]:
+    """Return the JSON of a bulk order."""
+    return {
+        "id": public_id("blk", order.pk),
+        "state": order.state,
+        "account_id": public_id("acc", order.account_id),
+        "payments": order.payment_count,
+        "total": money_data(Money(order.total_minor, order.currency)),
+        "reference": order.reference,
+        "approved": bool(order.approved_by),
+        "created_at": _time(order.created_at),
+        "changed_at": _time(order.changed_at),
+    }
+
+
+def standing_order_data(order: StandingOrder) -> dict[str, Any]:
+    """Return the JSON of a standing order."""
+    return {
+        "id": public_id("sto", order.pk),
+        "type": order.kind,
+        "state": order.state,
+        "account_id": public_id("acc", order.account_id),
+        "destination_account_id": _optional("acc", order.other_account_id),
+        "counterparty_id": _optional("cpt", order.counterparty_id),
+        "amount": money_data(order.amount),
+        "reference": order.reference,
+        "schedule": {
+            "frequency": order.frequency,
+            "first": order.first_on.isoformat(),
+            "last": order.last_on.isoformat() if order.last_on else None,
+            "count": order.run_count_max,
+            "end_of_month": order.end_of_month,
+            "day_rule": order.day_rule,
+        },
+        "runs": order.run_number,
+        "due_on": order.due_on.isoformat() if order.due_on else None,
+        "execute_on": order.execute_on.isoformat() if order.execute_on else None,
+        "retry_at": _time(order.retry_at) if order.retry_at else None,
+        "approved": bool(order.approved_by),
+        "created_at": _time(order.created_at),
+        "changed_at": _time(order.changed_at),
     }
 
 

@@ -23,11 +23,13 @@ from apps.payments import card_calls, instant
 from apps.payments.calendar import execution_day
 from apps.payments.commands import ExpireIntents
 from apps.payments.due import cancel_unmandated, expire_unused_mandates, finalise_due, prenotify_due
+from apps.payments.expiring import expire_waiting
 from apps.payments.exports import export_batches, is_due
 from apps.payments.formats import FormatError
 from apps.payments.rails import rails_with_files
 from apps.payments.recall_files import send_recalls
 from apps.payments.return_files import import_return
+from apps.payments.standing_runs import run_due
 from apps.payments.status_files import import_status_file
 
 RETURN_FILES = ("*pacs.004*.xml", "*camt.029*.xml", "*.ach")
@@ -61,6 +63,19 @@ def _export(rail: str, at: datetime) -> None:
         at=at,
     ):
         _log.info("batch sent", message_id=batch["message_id"], payments=batch["payments"])
+
+
+@shared_task(name="payments.run_standing_orders", queue="payments")
+def run_standing_orders(**_: Any) -> None:
+    """Make the payments of standing orders that are due."""
+    for run in run_due(actor=system_actor("run_standing_orders"), at=clock.database_now()):
+        _log.info("standing order run", **run)
+
+
+@shared_task(name="payments.expire_holds", queue="payments")
+def expire_holds(**_: Any) -> None:
+    """Cancel orders that nobody has approved in time, and give their money free."""
+    expire_waiting(actor=system_actor("expire_holds"), at=clock.database_now())
 
 
 @shared_task(name="payments.import_status_reports", queue="payments")

@@ -55,3 +55,6 @@ CARD_PROCESSOR_TIMEOUT_S = env.number("CARD_PROCESSOR_TIMEOUT_S", 20)
 """How long an answer may take before the outcome counts as unknown and is asked about."""
 CARDS_EVERY_S = env.number("CARDS_EVERY_S", 5)
 """How often card requests that were left unsent or unanswered are looked for, in seconds."""
+
+APPROVAL_DAYS = env.number("APPROVAL_DAYS", 14)
+"""After how many days an order that nobody has approved is cancelled, and its money is free again."""

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from apps.accounts import domain, queries
+from apps.accounts.closing import check_closing
 from apps.accounts.domain import AccountChange
 from apps.accounts.events import AccountBlocked, AccountClosed, AccountOpened, AccountUnblocked
 from apps.accounts.models import PaymentAccount
@@ -169,8 +170,9 @@ class ClosePaymentAccount(Command):
 def close_payment_account(command: ClosePaymentAccount, context: Context) -> dict[str, Any]:
     """Close the account and its ledger account.
 
-    Raises NotFound, AccountStateConflict, and the ledger's AccountNotEmpty with balance and holds, also
-    while collected money is reserved or the holder owes us some.
+    Raises NotFound, AccountStateConflict, AccountInUse while payments or orders are under way, and the
+    ledger's AccountNotEmpty with balance and holds, also while collected money is reserved or the holder
+    owes us some.
     """
     row = _changed(command.account_id, AccountChange.CLOSE, closed_at=context.at)
     for part in COMPANIONS:
@@ -178,6 +180,7 @@ def close_payment_account(command: ClosePaymentAccount, context: Context) -> dic
             beside = ledger.account_by_code(row.organisation_id, queries.companion_code(row.public_id, part))
             ledger.close_account(account_id=beside.id, actor=str(context.actor))
     ledger.close_account(account_id=row.ledger_account_id, actor=str(context.actor))
+    check_closing(command.account_id)
     return _told(row, AccountClosed(row.public_id), context)
 
 

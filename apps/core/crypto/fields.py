@@ -15,7 +15,7 @@ How they are used:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, cast
 from uuid import UUID
 
@@ -238,6 +238,19 @@ def matching(model: type[models.Model], index: str, value: str, *, organisation_
     if found is None:
         return models.Q(pk__in=[])
     return models.Q(organisation_id=organisation_id, **{index: _ForColumn(found)})
+
+
+def matching_any(
+    model: type[models.Model], index: str, values: Collection[str], *, organisation_id: UUID
+) -> models.Q:
+    """Say which rows of an organisation hold one of the values, by its blind index field."""
+    field = model._meta.get_field(index)
+    if not isinstance(field, BlindIndexField):
+        raise FieldError(f"{field} is no blind index")
+    found = (field.index_of(value, organisation_id=organisation_id) for value in values)
+    return models.Q(
+        organisation_id=organisation_id, **{f"{index}__in": [_ForColumn(one) for one in found if one]}
+    )
 
 
 def _is_unicode(text: str) -> bool:

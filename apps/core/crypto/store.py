@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from apps.core import ids
-from apps.core.crypto.keyring import StoredKey
+from apps.core.crypto.keyring import StoredKey, Subject
 from apps.core.crypto.providers import Wrapped
 
 _COLUMNS = "key_id, organisation_id, subject_id, wrapped, kek_version, check_value"
@@ -51,6 +52,40 @@ class TableKeyStore:
         if stored is None:
             raise RuntimeError("a key was inserted and cannot be seen: the scope is another's")
         return stored
+
+    def of_subjects(self, subjects: Collection[Subject], *, to_seal: bool) -> list[StoredKey]:
+        """Find the keys of many subjects; those to seal with are kept from being destroyed, as one is."""
+        ordered = sorted(subjects)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {', '.join('k.' + name for name in _COLUMNS.split(', '))} FROM core_subjectkey k"
+                " JOIN unnest(%s::uuid[], %s::uuid[]) AS u (organisation_id, subject_id)"
+                " USING (organisation_id, subject_id)" + (" ORDER BY k.id FOR SHARE OF k" if to_seal else ""),
+                [[one for one, _ in ordered], [one for _, one in ordered]],
+            )
+            return [stored_key(row) for row in cursor.fetchall()]
+
+    def add_all(self, keys: Collection[StoredKey]) -> None:
+        """Insert keys with one statement; a subject that has got one meanwhile keeps that."""
+        now = datetime.now(UTC)
+        blobs = [key.wrapped for key in keys if key.wrapped is not None]
+        if len(blobs) != len(keys):
+            raise ValueError("a new key is wrapped")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO core_subjectkey (id, {_COLUMNS}) SELECT * FROM unnest("
+                "%s::uuid[], %s::bytea[], %s::uuid[], %s::uuid[], %s::bytea[], %s::int[], %s::bytea[])"
+                " ON CONFLICT (organisation_id, subject_id) DO NOTHING",
+                [
+                    [ids.uuid7(now) for _ in keys],
+                    [key.key_id for key in keys],
+                    [key.organisation_id for key in keys],
+                    [key.subject_id for key in keys],
+                    [wrapped.blob for wrapped in blobs],
+                    [wrapped.version for wrapped in blobs],
+                    [key.check_value for key in keys],
+                ],
+            )
 
     def replace_wrapping(self, key: StoredKey, *, former_version: int) -> bool:
         """Store a key's new wrapping, unless it was wrapped again or destroyed meanwhile."""

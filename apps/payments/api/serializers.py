@@ -182,6 +182,8 @@ class PaymentSerializer(serializers.Serializer[Any]):
     destination_account_id = serializers.CharField(allow_null=True)
     counterparty_id = serializers.CharField(allow_null=True)
     parent_id = serializers.CharField(allow_null=True)
+    bulk_order_id = serializers.CharField(allow_null=True)
+    standing_order_id = serializers.CharField(allow_null=True)
     end_to_end_id = serializers.CharField()
     reference = serializers.CharField()
     failure_code = serializers.CharField()

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.payments.api import ach, cards, debits, quotes, views
+from apps.payments.api import ach, cards, debits, orders, quotes, views
 
 urlpatterns = [
     path("payments", views.Payments.as_view()),
@@ -38,5 +38,19 @@ urlpatterns = [
     path("payee-verifications", views.PayeeVerifications.as_view()),
     path("payee-verifications/<str:verification_id>", views.OnePayeeVerification.as_view()),
     path("refunds", views.Refunds.as_view()),
+    path("bulk-orders", orders.BulkOrders.as_view()),
+    path("bulk-orders/<str:order_id>", orders.OneBulkOrder.as_view()),
+    path("bulk-orders/<str:order_id>/payments", orders.BulkPayments.as_view()),
+    path("bulk-orders/<str:order_id>/approve", orders.ApproveBulk.as_view()),
+    path("bulk-orders/<str:order_id>/decline", orders.DeclineBulk.as_view()),
+    path("bulk-orders/<str:order_id>/cancel", orders.CancelBulk.as_view()),
+    path("standing-orders", orders.StandingOrders.as_view()),
+    path("standing-orders/<str:order_id>", orders.OneStandingOrder.as_view()),
+    path("standing-orders/<str:order_id>/payments", orders.StandingPayments.as_view()),
+    path("standing-orders/<str:order_id>/approve", orders.ApproveStanding.as_view()),
+    path("standing-orders/<str:order_id>/decline", orders.DeclineStanding.as_view()),
+    path("standing-orders/<str:order_id>/pause", orders.PauseStanding.as_view()),
+    path("standing-orders/<str:order_id>/resume", orders.ResumeStanding.as_view()),
+    path("standing-orders/<str:order_id>/cancel", orders.CancelStanding.as_view()),
     path("quotes", quotes.Quotes.as_view()),
 ]

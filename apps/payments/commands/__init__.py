@@ -13,6 +13,14 @@ from apps.payments.commands.ach_returns import ApplyAchReturns, CloseReturnDispu
 from apps.payments.commands.ach_reversals import ReverseBatch, ReversePayment
 from apps.payments.commands.approval import ApprovePayment, CancelPayment, DeclinePayment
 from apps.payments.commands.batches import CloseBatch, MarkBatchSent, RecordRebuiltBatch
+from apps.payments.commands.bulk import (
+    ApproveBulkOrder,
+    BulkPayout,
+    CancelBulkOrder,
+    CreateBulkOrder,
+    DeclineBulkOrder,
+)
+from apps.payments.commands.calendars import ChangeBankCalendar
 from apps.payments.commands.card_disputes import AcceptDispute, ContestDispute
 from apps.payments.commands.card_orders import (
     CaptureCardPayment,
@@ -30,6 +38,7 @@ from apps.payments.commands.collections import (
     FinaliseCollection,
     PrenotifyCollection,
 )
+from apps.payments.commands.expiry import ExpireWaiting
 from apps.payments.commands.instant import (
     ApplyInstantStatus,
     NoteNotSent,
@@ -57,6 +66,15 @@ from apps.payments.commands.recalls import ApplyRecallAnswers, MarkRecallSent, R
 from apps.payments.commands.refunds import CreateRefund
 from apps.payments.commands.returns import ApplyReturns, ReturnLine
 from apps.payments.commands.settlement import BookBankCharge, BookToSuspense, ReturnPayment, SettlePayment
+from apps.payments.commands.standing import (
+    ApproveStandingOrder,
+    CancelStandingOrder,
+    CreateStandingOrder,
+    DeclineStandingOrder,
+    PauseStandingOrder,
+    ResumeStandingOrder,
+    RunStandingOrder,
+)
 from apps.payments.commands.status import ApplyStatusReport, StatusLine
 from apps.payments.commands.transfers import CreateTransfer
 
@@ -74,29 +92,40 @@ __all__ = [
     "ApplyRecallAnswers",
     "ApplyReturns",
     "ApplyStatusReport",
+    "ApproveBulkOrder",
     "ApprovePayment",
+    "ApproveStandingOrder",
     "AuthoriseAchDebit",
     "BookBankCharge",
     "BookCardPayout",
     "BookPayin",
     "BookToSuspense",
+    "BulkPayout",
+    "CancelBulkOrder",
     "CancelCollection",
     "CancelMandate",
     "CancelPayment",
+    "CancelStandingOrder",
     "CaptureCardPayment",
+    "ChangeBankCalendar",
     "CloseBatch",
     "CloseReturnDispute",
     "CollectByAch",
     "ContestDispute",
+    "CreateBulkOrder",
     "CreateCardPayment",
     "CreateCollection",
     "CreateMandate",
     "CreatePayout",
     "CreateRefund",
+    "CreateStandingOrder",
     "CreateTransfer",
+    "DeclineBulkOrder",
     "DeclinePayment",
+    "DeclineStandingOrder",
     "ExpireIntents",
     "ExpireMandate",
+    "ExpireWaiting",
     "FinaliseCollection",
     "MarkBatchSent",
     "MarkCardSent",
@@ -104,6 +133,7 @@ __all__ = [
     "NoteCall",
     "NoteNotSent",
     "NoteSilence",
+    "PauseStandingOrder",
     "PlanInquiry",
     "PrenotifyCollection",
     "RecallPayment",
@@ -114,12 +144,14 @@ __all__ = [
     "ResolveReview",
     "ResumeCounterparty",
     "ResumeMandate",
+    "ResumeStandingOrder",
     "RetryCardPayment",
     "RetryCollection",
     "ReturnLine",
     "ReturnPayment",
     "ReverseBatch",
     "ReversePayment",
+    "RunStandingOrder",
     "SendInstant",
     "SetAchCollectionPolicy",
     "SetAchProfile",

@@ -1,0 +1,316 @@
+"""Bulk orders: one order of many payouts, checked whole first, then written set by set, approved once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.accounts import public as accounts
+from apps.core.commands import Command, Context, handles
+from apps.core.crypto.runtime import key_ring
+from apps.core.errors import Invalid, Refusal
+from apps.core.events import Event as Fact
+from apps.core.ids import public_id
+from apps.core.money import Money
+from apps.payments import books
+from apps.payments.commands.accounts import needs_no_second_person
+from apps.payments.commands.approval import REASON_MAX, SamePerson
+from apps.payments.commands.checks import check_amount, usable_account
+from apps.payments.commands.payouts import POLICY, Creditor
+from apps.payments.counterparties import PayeeDraft, checked_payee, counterparties
+from apps.payments.domain.lifecycle import Event, Kind, State
+from apps.payments.domain.orders import OrderEvent, OrderState
+from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
+from apps.payments.events import (
+    BulkOrderApproved,
+    BulkOrderCancelled,
+    BulkOrderChanged,
+    BulkOrderDeclined,
+    BulkOrderOrdered,
+)
+from apps.payments.lifecycle_store import (
+    Origin,
+    Started,
+    advance,
+    advance_many,
+    begin,
+    begin_many,
+    decide_for,
+    lock,
+    tells,
+)
+from apps.payments.models import BulkOrder, Payment, Rail
+from apps.payments.representation import bulk_order_data
+from apps.payments.routing import route_for
+
+PAYMENTS_MAX = 10_000
+"""The most payments of one order: what one file to a bank holds."""
+
+ERRORS_TOLD_MAX = 100
+
+
+class BulkInvalid(Refusal):
+    code = "bulk_invalid"
+    title = "Some payments of the order cannot be made; nothing of it was ordered."
+
+
+@dataclass(frozen=True)
+class BulkPayout:
+    """One payout of a bulk order; its place in the list, from 1, is its line."""
+
+    amount: Money
+    creditor: Creditor
+    remittance: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class CreateBulkOrder(Command):
+    """Pay many from one account, by SEPA credit transfer, with one approval for all."""
+
+    account_id: UUID
+    payments: tuple[BulkPayout, ...]
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A payout that has been checked, with its texts as they will be stored."""
+
+    amount: Money
+    payee: PayeeDraft
+    remittance: str
+    reference: str
+
+
+@handles(CreateBulkOrder, name="payments.create_bulk_order", version=1, permission="payments.write")
+def create_bulk_order(command: CreateBulkOrder, context: Context) -> dict[str, Any]:
+    """Check every line, then hold all the money and order all the payouts, or nothing.
+
+    Where the organisation's policy lets the sum go without a second person, all are approved at once.
+    Raises BulkInvalid with the lines that are wrong, the account's refusals, InsufficientFunds.
+    """
+    assert command.organisation_id is not None
+    account = usable_account(command.organisation_id, command.account_id, "EUR")
+    lines = checked_lines(command.payments)
+    total = Money(sum(line.amount.minor for line in lines), "EUR")
+    order = BulkOrder(
+        id=context.new_id(),
+        organisation_id=command.organisation_id,
+        account_id=account.id,
+        payment_count=len(lines),
+        total_minor=total.minor,
+        currency=total.currency,
+        reference=clean_text(command.reference, field="reference", length_max=70),
+        ordered_by=str(context.actor),
+        created_at=context.at,
+    )
+    begin(order, OrderEvent.ORDER, context, Origin(context.actor.kind))
+    payments = _order_all(order, account, lines, context)
+    if needs_no_second_person(command.organisation_id, total):
+        _approve(order, payments, context, Origin("policy"), approved_by=POLICY)
+    return bulk_order_data(order)
+
+
+def checked_lines(payments: Sequence[BulkPayout]) -> list[_Line]:
+    """Check the payouts of an order. Raises BulkInvalid with each wrong line: its number, field and reason."""
+    if not 1 <= len(payments) <= PAYMENTS_MAX:
+        raise Invalid(field="payments", count=len(payments), count_max=PAYMENTS_MAX)
+    lines: list[_Line] = []
+    errors: list[dict[str, Any]] = []
+    seen: dict[str, int] = {}
+    for number, payout in enumerate(payments, 1):
+        try:
+            line = _checked(payout)
+        except Refusal as refusal:
+            errors.append({"line": number, "code": refusal.code, **refusal.facts})
+            continue
+        earlier = seen.setdefault(line.reference, number) if line.reference else number
+        if earlier != number:
+            errors.append(
+                {"line": number, "code": "duplicate_reference", "field": "reference", "of": earlier}
+            )
+        lines.append(line)
+    if errors:
+        raise BulkInvalid(count=len(errors), errors=errors[:ERRORS_TOLD_MAX])
+    return lines
+
+
+def _checked(payout: BulkPayout) -> _Line:
+    check_amount(payout.amount)
+    if payout.amount.currency != "EUR":
+        raise Invalid(field="amount.currency", reason="SEPA credit transfers are in euro")
+    creditor = payout.creditor
+    return _Line(
+        payout.amount,
+        checked_payee(creditor.name, creditor.iban, country=creditor.country, town=creditor.town),
+        clean_text(payout.remittance, field="remittance", length_max=REMITTANCE_MAX),
+        clean_text(payout.reference, field="reference", length_max=70),
+    )
+
+
+def _order_all(
+    order: BulkOrder, account: accounts.PaymentAccount, lines: list[_Line], context: Context
+) -> list[Payment]:
+    """Add the payees that are new, hold each amount, write the payments with their first events."""
+    payees = counterparties(order.organisation_id, [line.payee for line in lines], context)
+    stopped = [
+        {"line": number, "code": "counterparty_stopped", "reason": payee.stopped_code}
+        for number, payee in enumerate(payees, 1)
+        if payee.stopped_code
+    ]
+    if stopped:
+        raise BulkInvalid(count=len(stopped), errors=stopped[:ERRORS_TOLD_MAX])
+    payments = [
+        _new_payout(order, line, payee.pk, context) for line, payee in zip(lines, payees, strict=True)
+    ]
+    route = route_for(order.currency)
+    books.hold_many(payments, account_id=account.ledger_account_id, route=route, context=context)
+    origin = Origin(context.actor.kind, public_id("blk", order.pk))
+    sealed = {(order.organisation_id, payment.subject_id) for payment in payments}
+    with key_ring().at_hand(sealed, to_seal=True):
+        begin_many([Started(payment, Event.ORDER, context, origin) for payment in payments])
+    return payments
+
+
+def _new_payout(order: BulkOrder, line: _Line, counterparty_id: UUID, context: Context) -> Payment:
+    key = context.new_id()
+    return Payment(
+        id=key,
+        organisation_id=order.organisation_id,
+        kind=Kind.PAYOUT.value,
+        rail=Rail.SEPA_CT,
+        amount_minor=line.amount.minor,
+        currency=line.amount.currency,
+        account_id=order.account_id,
+        counterparty_id=counterparty_id,
+        subject_id=counterparty_id,
+        bulk_order_id=order.pk,
+        end_to_end_id=end_to_end_id(key),
+        remittance=line.remittance or None,
+        reference=line.reference,
+        ordered_by=str(context.actor),
+        created_at=context.at,
+    )
+
+
+@dataclass(frozen=True)
+class ApproveBulkOrder(Command):
+    """Let all payments of a bulk order go, as a second person."""
+
+    bulk_order_id: UUID
+
+
+@dataclass(frozen=True)
+class DeclineBulkOrder(Command):
+    """Refuse a bulk order as a whole, as a second person, and say why."""
+
+    bulk_order_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True)
+class CancelBulkOrder(Command):
+    """Take back what has not gone into a file yet."""
+
+    bulk_order_id: UUID
+    reason: str = ""
+
+
+@handles(ApproveBulkOrder, name="payments.approve_bulk_order", version=1, permission="payments.approve")
+def approve_bulk_order(command: ApproveBulkOrder, context: Context) -> dict[str, Any]:
+    """Approve every payment that still waits. Raises SamePerson, NotFound, IllegalTransition."""
+    order = lock(BulkOrder, command.bulk_order_id, organisation_id=command.organisation_id)
+    if order.ordered_by == str(context.actor):
+        raise SamePerson
+    waiting = _payments(order, State.ORDERED)
+    _approve(order, waiting, context, Origin(context.actor.kind), approved_by=str(context.actor))
+    return bulk_order_data(order)
+
+
+def _approve(
+    order: BulkOrder, payments: list[Payment], context: Context, origin: Origin, *, approved_by: str
+) -> None:
+    transition = decide_for(order, OrderEvent.APPROVE).transition
+    assert transition is not None, "approval is asked for, never late"
+    advance(order, transition, context, origin, approved_by=approved_by)
+    each = Origin(origin.source, public_id("blk", order.pk))
+    advance_many(payments, Event.APPROVE, context, each, approved_by=approved_by)
+
+
+@handles(DeclineBulkOrder, name="payments.decline_bulk_order", version=1, permission="payments.approve")
+def decline_bulk_order(command: DeclineBulkOrder, context: Context) -> dict[str, Any]:
+    """Decline every payment that still waits, and give the money free."""
+    order = lock(BulkOrder, command.bulk_order_id, organisation_id=command.organisation_id)
+    reason = clean_text(command.reason, field="reason", length_max=REASON_MAX, required=True)
+    return _stop(order, OrderEvent.DECLINE, Event.DECLINE, (State.ORDERED,), reason, context)
+
+
+@handles(CancelBulkOrder, name="payments.cancel_bulk_order", version=1, permission="payments.write")
+def cancel_bulk_order(command: CancelBulkOrder, context: Context) -> dict[str, Any]:
+    """Cancel every payment that is in no file yet; the answer tells how many were.
+
+    Raises TooLate when all of them have gone, NotFound, IllegalTransition.
+    """
+    order = lock(BulkOrder, command.bulk_order_id, organisation_id=command.organisation_id)
+    reason = clean_text(command.reason, field="reason", length_max=REASON_MAX)
+    return _stop(order, OrderEvent.CANCEL, Event.CANCEL, (State.ORDERED, State.APPROVED), reason, context)
+
+
+class TooLate(Refusal):
+    code = "too_late"
+    status = 409
+    title = "Every payment of the order has gone into a file, or has ended."
+
+
+def _stop(
+    order: BulkOrder,
+    order_event: OrderEvent,
+    event: Event,
+    states: tuple[State, ...],
+    reason: str,
+    context: Context,
+) -> dict[str, Any]:
+    transition = decide_for(order, order_event).transition
+    assert transition is not None, "stopping is asked for, never late"
+    origin = Origin(context.actor.kind, public_id("blk", order.pk), reason)
+    stopped = 0
+    for state in states:
+        payments = _payments(order, state)
+        seqs = books.release_many(payments, context=context)
+        advance_many(payments, event, context, origin, journal_seqs=seqs)
+        stopped += len(payments)
+    if not stopped:
+        raise TooLate(id=public_id("blk", order.pk), payments=order.payment_count)
+    advance(order, transition, context, Origin(context.actor.kind, reason=reason))
+    return {**bulk_order_data(order), "stopped": stopped, "gone": order.payment_count - stopped}
+
+
+def _payments(order: BulkOrder, state: State) -> list[Payment]:
+    """Lock the payments of an order that are in a state, in the order of their keys."""
+    rows = Payment.objects.select_for_update(no_key=True).filter(bulk_order_id=order.pk, state=state)
+    return list(rows.order_by("id"))
+
+
+_FACTS: dict[str, type[BulkOrderChanged]] = {
+    OrderState.ORDERED: BulkOrderOrdered,
+    OrderState.APPROVED: BulkOrderApproved,
+    OrderState.DECLINED: BulkOrderDeclined,
+    OrderState.CANCELLED: BulkOrderCancelled,
+}
+
+
+@tells(BulkOrder)
+def _bulk_order_changed(order: BulkOrder, before: str) -> Fact:
+    return _FACTS[order.state](
+        bulk_order_id=public_id("blk", order.pk),
+        account_id=public_id("acc", order.account_id),
+        payments=order.payment_count,
+        total=Money(order.total_minor, order.currency).decimal_text(),
+        currency=order.currency,
+        state=order.state,
+        previous_state=before,
+        reference=order.reference,
+    )
