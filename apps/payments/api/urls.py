@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.payments.api import ach, cards, debits, orders, quotes, views
+from apps.payments.api import ach, cards, debits, orders, quotes, statements, views
 
 urlpatterns = [
     path("payments", views.Payments.as_view()),
@@ -52,5 +52,6 @@ urlpatterns = [
     path("standing-orders/<str:order_id>/pause", orders.PauseStanding.as_view()),
     path("standing-orders/<str:order_id>/resume", orders.ResumeStanding.as_view()),
     path("standing-orders/<str:order_id>/cancel", orders.CancelStanding.as_view()),
+    path("accounts/<str:account_id>/statements", statements.Statements.as_view()),
     path("quotes", quotes.Quotes.as_view()),
 ]
