@@ -319,7 +319,8 @@ def test_c12_bad_endpoints_leave_the_others_alone(tmp_path, verdicts):
     sink = Sink(answer=answer)
     kinds = ["timeout"] * 10 + ["fail"] * 10 + ["patience"] * 5 + ["gone", "huge", "drip"] + ["well"] * 72
     try:
-        with platform(tmp_path) as running:
+        # A lease must outlast the slowest answer, or what hangs is claimed again and fills the pump.
+        with platform(tmp_path, variables={"WEBHOOK_LEASE_S": "20"}) as running:
             endpoints = [(f"{sink.url}/{kind}-{number}", {}) for number, kind in enumerate(kinds)]
             organisation, made = set_up(running, endpoints)
             running.start("worker", "beat", "relay")
@@ -335,7 +336,9 @@ def test_c12_bad_endpoints_leave_the_others_alone(tmp_path, verdicts):
             lags = running.sql(
                 "SELECT extract(epoch FROM min(a.started_at) - d.created_at)::float8 FROM webhooks_delivery d"
                 " JOIN webhooks_attempt a ON a.delivery_id = d.id JOIN webhooks_endpoint e ON e.id = d.endpoint_id"
-                " WHERE e.url LIKE '%%well%%' GROUP BY d.id, d.created_at"
+                # The first two events wait for the processes to start, which is not what is measured.
+                " JOIN core_outboxevent o ON o.id = d.event_id"
+                " WHERE e.url LIKE '%%well%%' AND (o.payload->>'n')::int >= 2 GROUP BY d.id, d.created_at"
             )
             ((gone,),) = running.sql("SELECT state FROM webhooks_endpoint WHERE url LIKE '%%gone%%'")
             ((early,),) = running.sql(
