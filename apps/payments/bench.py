@@ -24,7 +24,7 @@ from apps.payments.calendar import execution_day
 from apps.payments.commands.accounts import AddSettlementAccount, SetPayoutPolicy
 from apps.payments.commands.bulk import BulkPayout, CreateBulkOrder
 from apps.payments.commands.payins import PAYIN_SUCCEEDED, ApplyProviderEvent
-from apps.payments.commands.payouts import Creditor
+from apps.payments.commands.payouts import CreatePayout, Creditor
 from apps.payments.exports import export_batches
 from apps.payments.models import Payment, SettlementAccount
 from apps.payments.queries import verify
@@ -33,6 +33,9 @@ PER_SECOND_MIN = 500
 """What a quiet machine with two cores must reach: payouts a second, ordered, held, filed and captured."""
 
 AMOUNT_MINOR = 1_234
+ONE_BY_ONE = 100
+"""How many payouts are ordered one by one, to compare."""
+
 _ACTOR = system_actor("bench_payouts")
 
 
@@ -59,6 +62,7 @@ def measure(*, count: int, rounds: int, folder: Path) -> dict[str, Any]:
         _round(organisation_id, account_id, _orders(1_000 + number * count, count), folder)
         for number in range(rounds)
     ]
+    alone = _one_by_one(organisation_id, account_id, _orders(0, ONE_BY_ONE), folder)
     total = statistics.median(one.total_s for one in measured)
     return {
         "payouts": count,
@@ -68,6 +72,7 @@ def measure(*, count: int, rounds: int, folder: Path) -> dict[str, Any]:
         "cpu_s": round(statistics.median(one.cpu_s for one in measured), 3),
         "payouts_per_s": round(count / total),
         "best_per_s": round(count / min(one.total_s for one in measured)),
+        "one_by_one_per_s": alone,
         "limit_per_s": PER_SECOND_MIN,
         "load_1m_before": round(load_before, 2),
         "load_1m_after": round(os.getloadavg()[0], 2),
@@ -88,6 +93,19 @@ def _round(organisation_id: UUID, account_id: UUID, payments: tuple[BulkPayout, 
     if sum(batch["payments"] for batch in sent) != len(payments):
         raise RuntimeError("the export did not send exactly what was ordered")
     return Round(ordered - started, done - ordered, _cpu_s() - worked)
+
+
+def _one_by_one(
+    organisation_id: UUID, account_id: UUID, payments: tuple[BulkPayout, ...], folder: Path
+) -> int:
+    """Order payouts with a command each and export them; return how many a second, for comparison."""
+    at = clock.database_now()
+    started = time.perf_counter()
+    for one in payments:
+        _do(CreatePayout(organisation_id, account_id=account_id, amount=one.amount, creditor=one.creditor))
+    day = execution_day("sepa_ct", at)
+    list(export_batches(rail="sepa_ct", execution_date=day, folder=folder, actor=_ACTOR, at=at))
+    return round(len(payments) / (time.perf_counter() - started))
 
 
 def _cpu_s() -> float:
