@@ -12,7 +12,7 @@ def test_are_shown_with_their_debtor_masked(db, as_role, tmp_path):
     merchant.shows_return(key)
     client = as_role("operator")
 
-    listed = client.get("/console/payments/?kind__exact=collection")
+    listed = client.get(f"/console/payments/?kind__exact=collection&q={payment(key).end_to_end_id}")
     page = client.get(f"/console/payments/{public_id('pay', key)}/")
 
     assert (listed.status_code, page.status_code) == (200, 200)
