@@ -335,6 +335,7 @@ class TestFiles:
 class TestTheMatrix:
     def test_has_a_word_beside_each_colour_and_leads_to_the_day(self, bank, accountant, monkeypatch):
         monkeypatch.setattr("apps.console.pages.reconciliation_days.clock.database_now", lambda: AT)
+        monkeypatch.setattr("apps.console.pages.reconciliation_days.ACCOUNTS_MAX", 10_000)
         bank.books(5_000, remittance="?")
         bank.reconcile()
 

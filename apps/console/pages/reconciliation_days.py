@@ -34,6 +34,7 @@ from apps.reconciliation.public import (
 READ, WRITE = "reconciliation.read", "reconciliation.write"
 DAYS, ACCOUNTS_MAX = 12, 100
 _TONES = {"green": "good", "amber": "busy", "red": "bad"}
+_NEED = {"red": 0, "amber": 1, "green": 2}
 _BUCKETS = ("0-1", "2-3", "4-7", "8-30", "30+")
 
 
@@ -87,10 +88,12 @@ def days_page(request: HttpRequest) -> HttpResponse:
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     cells = queries.matrix(first=days[0], last=today)
     followed = BankAccount.objects.order_by("-role", "number", "currency")
-    known = [one for one in followed if one.id in cells or one.role == "settlement"][:ACCOUNTS_MAX]
+    told = [one for one in followed if one.id in cells or one.role == "settlement"]
+    # A stable sort: where there is not room for all, those that need somebody come first.
+    known = told if len(told) <= ACCOUNTS_MAX else sorted(told, key=lambda one: _calm(cells.get(one.id)))
     matrix = [
         (account_name(one), [_cell(cells.get(one.id, {}).get(day), one, day) for day in days])
-        for one in known
+        for one in known[:ACCOUNTS_MAX]
     ]
     by_age = queries.breaks_by_age(today)
     return page(
@@ -99,9 +102,15 @@ def days_page(request: HttpRequest) -> HttpResponse:
         title="Reconciliation by day",
         days=days,
         matrix=matrix,
+        left_out=len(known) - len(matrix),
         ages=[(name, sum(by_age.get(name, {}).values()), by_age.get(name, {})) for name in _BUCKETS],
         drift=list(workbench.drift_by_currency(today).values()),
     )
+
+
+def _calm(cells: dict[date, queries.DayCell] | None) -> int:
+    """Return how little an account needs anybody: 0 with a red day, 1 with an amber one, else 2."""
+    return min((_NEED[cell.colour] for cell in (cells or {}).values()), default=2)
 
 
 def _cell(cell: queries.DayCell | None, account: BankAccount, day: date) -> tuple[str, str, str]:
