@@ -69,8 +69,8 @@ def _left_to_database(field: Any, rows: Sequence[models.Model]) -> bool:
     """Tell whether no row gives the field a value: then its default in the database stands."""
     if not field.has_db_default():
         return False
-    first = rows[0].__dict__.get(field.attname) if rows else None
-    return not isinstance(first, (str, int, bytes, date, UUID))
+    given = (str, int, bytes, date, UUID)
+    return not any(isinstance(row.__dict__.get(field.attname), given) for row in rows)
 
 
 def _array(field: Any, rows: Sequence[models.Model]) -> str:

@@ -39,6 +39,13 @@ class TestInsertRows:
         assert stored.recorded_at is not None
         assert not row._state.adding
 
+    def test_never_drop_a_value_because_the_first_row_has_none(self, scoped):
+        given = holiday(date(2090, 1, 2))
+        given.recorded_at = clock.database_now()
+
+        with pytest.raises(TypeError):
+            insert_rows(BankHoliday, [holiday(), given])
+
     def test_seal_what_is_personal(self, scoped):
         rows = [
             Counterparty(
