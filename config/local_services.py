@@ -132,7 +132,7 @@ class Cluster:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, kind)
             _wait_until_gone(pid, patience_s)
-        self._forget_stale_pid_file()
+        self._forget_stale_locks()
 
     def running_pid(self) -> int | None:
         """Give the server's process id, or None. A recycled id of a stranger is not taken for ours."""
@@ -142,10 +142,12 @@ class Cluster:
         pid = int(lines[0])
         return pid if str(self.data) in command_line(pid) else None
 
-    def _forget_stale_pid_file(self) -> None:
-        # PostgreSQL itself refuses to start when the id in a stale file now belongs to another process.
+    def _forget_stale_locks(self) -> None:
+        # PostgreSQL itself refuses to start when the id in a stale file, that of the data folder or that
+        # of the socket, now belongs to another process, or to its own that was killed and not yet buried.
         if self.running_pid() is None:
             (self.data / "postmaster.pid").unlink(missing_ok=True)
+            (self.sockets / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
 
 
 def place_folder(folder: Path, *, account: Account | None) -> Path:

@@ -26,6 +26,7 @@ from config.postgres_binaries import (
     Account,
     Binaries,
     Unavailable,
+    as_account,
     find_binaries,
     reachable_binaries,
     server_account,
@@ -45,6 +46,15 @@ def cluster(home: Path) -> Cluster:
     cluster = find_cluster(home, durable=False)
     cluster.start()
     return cluster
+
+
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """A live process of the server's own account: one of another account would not worry PostgreSQL."""
+    process = subprocess.Popen(["sleep", "60"], cwd="/", **as_account(server_account()))
+    yield process.pid
+    process.kill()
+    process.wait()
 
 
 def ask(cluster: Cluster, statement: str) -> str:
@@ -122,11 +132,14 @@ class TestStart:
         assert cluster.running_pid() not in (None, before)
         assert ask(cluster, "SELECT 1") == "1"
 
-    def test_is_not_fooled_by_a_stale_file_that_names_a_stranger(self, cluster: Cluster) -> None:
+    @pytest.mark.parametrize("file", ["data/postmaster.pid", f"sockets/{SOCKET_NAME}.lock"])
+    def test_is_not_fooled_by_a_stale_file_that_names_a_stranger(
+        self, cluster: Cluster, stranger: int, file: str
+    ) -> None:
         cluster.stop()
-        (cluster.data / "postmaster.pid").write_text(
-            f"{os.getpid()}\n{cluster.data}\n0\n5432\n{cluster.home}\n\n"
-        )
+        folder, name = file.split("/")
+        place = cluster.data if folder == "data" else cluster.sockets
+        (place / name).write_text(f"{stranger}\n{cluster.data}\n0\n5432\n{cluster.home}\n\n")
 
         cluster.start()
 
