@@ -8,9 +8,6 @@ change by the owner of the table for as long as a seal is late: some seconds.
 from __future__ import annotations
 
 import base64
-import fcntl
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from typing import Any
 import psycopg
 from django.conf import settings
 
-from apps.core import signing
+from apps.core import anchors, signing
 from apps.core.merkle import EMPTY_ROOT, Frontier
 
 PURPOSE = "audit.checkpoint"
@@ -92,40 +89,30 @@ def seal_once(sealer: Sealer, *, limit: int = WINDOW_LENGTH_MAX) -> Seal | None:
 
 def anchor(sealer: Sealer) -> int:
     """Append to the file outside the database the roots that it lacks. Returns how many."""
-    path = anchor_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="ascii") as file:
-        # Two sealers may have found the same roots; the second sees what the first wrote.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        known = anchored()
+
+    def find_after(last: int) -> list[dict[str, Any]]:
         with sealer.transaction():
             found = sealer.execute(
                 "SELECT n, tree_size, root, key_version, signature FROM compliance_seal WHERE n > %s ORDER BY n",
-                [known[-1]["n"] if known else 0],
+                [last],
             ).fetchall()
-        for n, tree_size, root, key_version, signature in found:
-            line = {"n": n, "tree_size": tree_size, "root": bytes(root).hex()}
-            line |= {"key_version": key_version, "signature": bytes(signature).hex()}
-            file.write(json.dumps(line) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return len(found)
+        return [
+            {
+                "n": n,
+                "tree_size": tree_size,
+                "root": bytes(root).hex(),
+                "key_version": key_version,
+                "signature": bytes(signature).hex(),
+            }
+            for n, tree_size, root, key_version, signature in found
+        ]
+
+    return anchors.append_missing(anchor_file(), find_after)
 
 
 def anchored() -> list[dict[str, Any]]:
     """Read the roots anchored outside the database; a line that a crash cut short is left out."""
-    path = anchor_file()
-    if not path.exists():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and isinstance(entry.get("n"), int):
-            found.append(entry)
-    return found
+    return anchors.read_all(anchor_file())
 
 
 def _insert_leaves(sealer: Sealer, size: int, entries: list[tuple[Any, ...]]) -> None:

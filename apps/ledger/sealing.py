@@ -7,8 +7,6 @@ What is not sealed yet is exposed to an undetected change for as long as a seal 
 from __future__ import annotations
 
 import base64
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 import psycopg
 from django.conf import settings
 
-from apps.core import signing
+from apps.core import anchors, signing
 from apps.core.merkle import Frontier
 from apps.ledger import verifier
 
@@ -107,39 +105,20 @@ def verifier_keys() -> list[str]:
 
 def anchor(sealer: psycopg.Connection[tuple[Any, ...]]) -> int:
     """Append the checkpoints that the file outside the database does not have yet. Returns how many."""
-    path = anchor_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    known = anchored()
-    last = known[-1]["n"] if known else 0
-    with sealer.transaction():
-        found = sealer.execute(
-            "SELECT n, tree_size, note FROM ledger.seal WHERE n > %s ORDER BY n", [last]
-        ).fetchall()
-    if not found:
-        return 0
-    with path.open("a", encoding="utf-8") as file:
-        for n, size, note in found:
-            file.write(json.dumps({"n": n, "tree_size": size, "note": note}, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return len(found)
+
+    def find_after(last: int) -> list[dict[str, Any]]:
+        with sealer.transaction():
+            found = sealer.execute(
+                "SELECT n, tree_size, note FROM ledger.seal WHERE n > %s ORDER BY n", [last]
+            ).fetchall()
+        return [{"n": n, "tree_size": size, "note": note} for n, size, note in found]
+
+    return anchors.append_missing(anchor_file(), find_after)
 
 
 def anchored() -> list[dict[str, Any]]:
     """Read the checkpoints anchored outside the database, oldest first."""
-    path = anchor_file()
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    # A line that a crash cut short is written again by the next anchoring.
-    return [entry for line in lines if (entry := _read_line(line)) is not None]
-
-
-def _read_line(line: str) -> dict[str, Any] | None:
-    try:
-        return dict(json.loads(line))
-    except ValueError:
-        return None
+    return anchors.read_all(anchor_file())
 
 
 def _frontier(size: int, edge: bytes) -> Frontier:

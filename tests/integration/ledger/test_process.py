@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from apps.core import clock
 from apps.core.sealer import connect_sealer
@@ -18,23 +17,14 @@ from tests.horizon import pass_horizon
 from .conftest import Book
 
 
-def test_it_keeps_up_and_stops(
-    funded: Book, owner_sql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
+def test_it_keeps_up_and_stops(funded: Book, owner_sql: Any, tmp_path: Path, settings: Any) -> None:
     settings.LEDGER_ANCHOR_FILE = tmp_path / "anchor.jsonl"
-    monkeypatch.setattr(process, "SEAL_EVERY_S", 0.05)
     past = clock.database_now() - dt.timedelta(hours=2)
     hold = funded.hold("alice", 5, expires_at=past + dt.timedelta(hours=1), at=past)
     posted = funded.post(("cash", "alice", 7))
     stop = threading.Event()
 
-    def work() -> None:
-        try:
-            process.run_ledger(stop)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=process.run_ledger, args=[stop])
     thread.start()
     try:
         deadline = time.monotonic() + 20
@@ -51,6 +41,18 @@ def test_it_keeps_up_and_stops(
         stop.set()
         thread.join(10)
     assert not thread.is_alive()
+
+
+def test_an_error_that_is_no_outage_ends_the_process(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*, at: dt.datetime) -> int:
+        raise ArithmeticError
+
+    monkeypatch.setattr(process.following, "follow_once", fail)
+    stop = threading.Event()
+
+    with pytest.raises(ArithmeticError):
+        process.run_ledger(stop)
+    assert stop.is_set()
 
 
 def test_lag_is_seconds_not_minutes(funded: Book) -> None:
