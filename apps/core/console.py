@@ -79,6 +79,7 @@ TONES: dict[str, str] = {
             "submitted",
             "unknown",
             "waiting",
+            "withheld",
         ],
         BUSY,
     ),

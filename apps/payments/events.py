@@ -42,6 +42,12 @@ class PaymentApproved(PaymentChanged):
     """A payment was approved and waits for its batch."""
 
 
+@event("payments.payment_withheld", version=1)
+@dataclass(frozen=True)
+class PaymentWithheld(PaymentChanged):
+    """An approved payment was to leave, and its account is blocked or closed; its money stays on hold."""
+
+
 @event("payments.payment_declined", version=1)
 @dataclass(frozen=True)
 class PaymentDeclined(PaymentChanged):
@@ -266,6 +272,7 @@ class StandingOrderCompleted(StandingOrderChanged):
 EVENT_OF_STATE: dict[State, type[PaymentChanged]] = {
     State.ORDERED: PaymentOrdered,
     State.APPROVED: PaymentApproved,
+    State.WITHHELD: PaymentWithheld,
     State.DECLINED: PaymentDeclined,
     State.CANCELLED: PaymentCancelled,
     State.BATCHED: PaymentBatched,

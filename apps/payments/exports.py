@@ -68,7 +68,8 @@ def export_batches(
                         closed = execute(command, actor=actor, key=None, at=at)
                     except NothingToSend:
                         break
-                    yield from _send(closed.answer["message_id"], folder=folder, actor=actor, at=at)
+                    if closed.answer["message_id"]:
+                        yield from _send(closed.answer["message_id"], folder=folder, actor=actor, at=at)
 
 
 @dataclass(frozen=True, slots=True)

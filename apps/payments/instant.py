@@ -100,18 +100,19 @@ def _in_own_thread(payment_id: UUID, caller: Caller) -> bool:
 def _send_or_leave(payment_id: UUID, caller: Caller) -> bool:
     """Send; what cannot go now (another was first, the circuit is open) stays for a later round."""
     try:
-        send(payment_id, caller)
+        return send(payment_id, caller)["state"] != State.WITHHELD
     except circuits.CircuitOpen:
         execute(TakeOtherRail(None, payment_id), actor=caller.actor, key=None, at=caller.now())
         return False
     except Refusal as refusal:
         _log.info("instant payment not sent", reason=refusal.code)
         return False
-    return True
 
 
 def send(payment_id: UUID, caller: Caller) -> dict[str, Any]:
     """Send one approved payout and apply what comes back. Raises the refusals of SendInstant.
+
+    Nothing leaves an account that is blocked or closed: the payout is withheld.
 
     Our own part must fit into `INSTANT_BUDGET_S`, or the message does not leave: the rail's clock runs
     from the time stamp in it.
@@ -119,6 +120,8 @@ def send(payment_id: UUID, caller: Caller) -> dict[str, Any]:
     began, at = time.monotonic(), caller.now()
     started = execute(SendInstant(None, payment_id), actor=caller.actor, key=None, at=at).answer
     message_id = started["message_id"]
+    if not message_id:
+        return started
     rail, outgoing = _attempt(message_id)
     try:
         data = rail.build(outgoing).data

@@ -77,6 +77,7 @@ from apps.payments.commands.standing import (
 )
 from apps.payments.commands.status import ApplyStatusReport, StatusLine
 from apps.payments.commands.transfers import CreateTransfer
+from apps.payments.commands.withholding import LetGoWithheld
 
 __all__ = [
     "AcceptDispute",
@@ -127,6 +128,7 @@ __all__ = [
     "ExpireMandate",
     "ExpireWaiting",
     "FinaliseCollection",
+    "LetGoWithheld",
     "MarkBatchSent",
     "MarkCardSent",
     "MarkRecallSent",

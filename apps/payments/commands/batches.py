@@ -16,6 +16,7 @@ from apps.core.ids import public_id
 from apps.payments import ach_files, books
 from apps.payments.ach_prenotes import send_prenotes
 from apps.payments.collecting import assign_groups, only_due
+from apps.payments.commands.withholding import withhold_stopped
 from apps.payments.domain.lifecycle import Event, Kind, State, Step
 from apps.payments.lifecycle_store import Origin, advance_many, decide_for
 from apps.payments.models import Batch, Counterparty, Payment, Rail, SettlementAccount
@@ -48,6 +49,8 @@ class CloseBatch(Command):
 def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
     """Close a batch over all approved payments, at most 10,000. Raises NothingToSend.
 
+    What would leave an account that is not open is withheld instead; if nothing else waits, the answer
+    names no batch. A block that comes after this waits for it, and no longer stops these payments.
     One run at a time on a rail, whichever account it pays from, so that batch numbers have no gap.
     """
     db.transaction_lock(f"payments batches {command.rail}")
@@ -65,7 +68,9 @@ def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
     if command.same_day:
         waiting = waiting.filter(rail_options__same_day=True)
     locked = waiting.select_for_update(skip_locked=True, no_key=True, of=("self",))
-    payments = list(locked.order_by("id")[:PAYMENTS_MAX])
+    chosen = list(locked.order_by("id")[:PAYMENTS_MAX])
+    payments = withhold_stopped(chosen, context)
+    withheld = len(chosen) - len(payments)
     ends: dict[UUID, Counterparty] = {}
     if command.rail == Rail.ACH:
         payments, ends = ach_files.payable(payments, at=context.at)
@@ -74,7 +79,9 @@ def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
     )
     prenotes, questions = ach_files.prenote_entries(at=context.at) if asks else ([], [])
     if not payments and not prenotes:
-        raise NothingToSend(rail=command.rail)
+        if not withheld:
+            raise NothingToSend(rail=command.rail)
+        return {"message_id": "", "rail": command.rail, "payments": 0, "withheld": withheld}
     batch = _new_batch(command, account, payments, context)
     if command.rail == Rail.ACH:
         entries = ach_files.forward_entries(payments, ends) + questions
@@ -85,7 +92,7 @@ def close_batch(command: CloseBatch, context: Context) -> dict[str, Any]:
     for kind in _by_kind(payments):
         advance_many(kind, Event.BATCH, context, origin, batch_message_id=batch.message_id)
     context.note("batch", batch.message_id, payments=len(payments), total_minor=batch.total_minor)
-    return batch_data(batch)
+    return {**batch_data(batch), "withheld": withheld}
 
 
 def _by_kind(payments: list[Payment]) -> list[list[Payment]]:

@@ -256,7 +256,8 @@ def cancel_bulk_order(command: CancelBulkOrder, context: Context) -> dict[str, A
     """
     order = lock(BulkOrder, command.bulk_order_id, organisation_id=command.organisation_id)
     reason = clean_text(command.reason, field="reason", length_max=REASON_MAX)
-    return _stop(order, OrderEvent.CANCEL, Event.CANCEL, (State.ORDERED, State.APPROVED), reason, context)
+    waiting = (State.ORDERED, State.APPROVED, State.WITHHELD)
+    return _stop(order, OrderEvent.CANCEL, Event.CANCEL, waiting, reason, context)
 
 
 class TooLate(Refusal):

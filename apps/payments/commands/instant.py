@@ -20,6 +20,7 @@ from apps.core.ids import parse_public_id
 from apps.core.money import Money
 from apps.payments import books, circuits
 from apps.payments.commands.ach import check_ach
+from apps.payments.commands.withholding import withhold_stopped
 from apps.payments.domain import retries
 from apps.payments.domain.lifecycle import Event, State, Step
 from apps.payments.domain.machine import Transition
@@ -69,7 +70,10 @@ class SendInstant(Command):
 
 @handles(SendInstant, name="payments.send_instant", version=1, permission="payments.batch")
 def send_instant(command: SendInstant, context: Context) -> dict[str, Any]:
-    """Move to sent. Raises CircuitOpen, NotDue, IllegalTransition (also when another was first)."""
+    """Move to sent, or withhold it if its account is not open: then the answer names no message.
+
+    Raises CircuitOpen, NotDue, IllegalTransition (also when another was first).
+    """
     rail = _rail_of(command.payment_id)
     circuits.admit(rail, at=context.at)
     payment = lock_payment(command.payment_id)
@@ -77,6 +81,8 @@ def send_instant(command: SendInstant, context: Context) -> dict[str, Any]:
     assert transition is not None, "sending is asked for, never late"
     if payment.rail != rail or (payment.next_attempt_at is not None and payment.next_attempt_at > context.at):
         raise NotDue
+    if not withhold_stopped([payment], context):
+        return {**payment_data(payment), "message_id": "", "attempt": 0}
     attempt = _new_attempt(payment, context)
     (journal_seq,) = books.capture_many([payment], effective=context.at.date(), context=context)
     origin = Origin("job", attempt.message_id)

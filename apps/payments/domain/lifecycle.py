@@ -23,6 +23,7 @@ class State(StrEnum):
 
     ORDERED = "ordered"
     APPROVED = "approved"
+    WITHHELD = "withheld"  # approved, and its account is not open: it leaves once the account is
     BATCHED = "batched"
     SENT = "sent"
     ACCEPTED = "accepted"
@@ -51,6 +52,8 @@ class Event(StrEnum):
     APPROVE = "approve"
     DECLINE = "decline"
     CANCEL = "cancel"
+    WITHHOLD = "withhold"  # its account was found blocked or closed when it was to leave
+    LET_GO = "let_go"  # the account is open again
     BATCH = "batch"
     SEND = "send"
     ACCEPT = "accept"
@@ -109,6 +112,10 @@ _BANK_TRANSFER: tuple[_Row, ...] = (
     (State.ORDERED, Event.DECLINE, State.DECLINED, Step.RELEASE),
     (State.ORDERED, Event.CANCEL, State.CANCELLED, Step.RELEASE),
     (State.APPROVED, Event.CANCEL, State.CANCELLED, Step.RELEASE),
+    # A block that came after the approval: the money stays on hold until it is lifted.
+    (State.APPROVED, Event.WITHHOLD, State.WITHHELD, Step.NOTHING),
+    (State.WITHHELD, Event.LET_GO, State.APPROVED, Step.NOTHING),
+    (State.WITHHELD, Event.CANCEL, State.CANCELLED, Step.RELEASE),
     (State.APPROVED, Event.BATCH, State.BATCHED, Step.NOTHING),
     (State.BATCHED, Event.SEND, State.SENT, Step.CAPTURE),
     (State.SENT, Event.ACCEPT, State.ACCEPTED, Step.NOTHING),
@@ -154,6 +161,7 @@ _INSTANT: tuple[_Row, ...] = (
     (State.ACCEPTED, Event.DOUBT, State.REVIEW, Step.NOTHING),
     # An attempt that the bank had rejected was accepted after all, before the next one left.
     (State.APPROVED, Event.DOUBT, State.REVIEW, Step.CAPTURE),
+    (State.WITHHELD, Event.DOUBT, State.REVIEW, Step.CAPTURE),
     (State.REVIEW, Event.SETTLE, State.SETTLED, Step.CASH_OUT),
     (State.REVIEW, Event.CONFIRM, State.ACCEPTED, Step.NOTHING),
     (State.REVIEW, Event.DENY, State.REJECTED, Step.UNDO),
