@@ -35,3 +35,4 @@ def wire() -> None:
 
         PORTS.write_audit = compliance.write_audit
         PORTS.require_approval = compliance.require_approval
+        PORTS.needs_approval = compliance.needs_approval

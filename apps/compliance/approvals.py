@@ -34,6 +34,14 @@ class AlreadyWaiting(Conflict):
     title = "A request for the same thing already waits for a second person."
 
 
+def needs_approval(*, name: str, organisation_id: UUID | None, actor: Actor, four_eyes: bool) -> bool:
+    """Tell whether a command takes a second person: the one policy, asked at the door and inside of it.
+
+    It is the command's own word today; whoever asks, and for whom, changes nothing.
+    """
+    return four_eyes
+
+
 def require_approval(
     *,
     name: str,
@@ -50,7 +58,7 @@ def require_approval(
     Returns the approval's public id, or None when the command may run at once. Raises AlreadyWaiting
     when a request for the same target waits.
     """
-    if not four_eyes:
+    if not needs_approval(name=name, organisation_id=organisation_id, actor=actor, four_eyes=four_eyes):
         return None
     if target:
         _expire_stale(organisation_id, name, target, at)

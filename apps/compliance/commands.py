@@ -49,7 +49,8 @@ def approve_request(command: ApproveRequest, context: Context) -> dict[str, Any]
     _check(approval, context)
     spec = _spec_of(approval)
     maker = _maker_of(approval, spec)
-    inner = replace(context, actor=maker, approved_by=str(context.actor), records=[])
+    covers = frozenset({approval.command_name})
+    inner = replace(context, actor=maker, approved_by=str(context.actor), covers=covers, records=[])
     answer = inner.run(
         command_from_data(approval.command_name, approval.command_version, json.loads(approval.payload)),
         step="approved",

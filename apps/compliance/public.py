@@ -6,6 +6,7 @@ from apps.compliance.approvals import (
     MAKER_PERMISSIONS,
     AlreadyWaiting,
     MakerPermissions,
+    needs_approval,
     require_approval,
 )
 from apps.compliance.audit import write_audit
@@ -51,6 +52,7 @@ __all__ = [
     "audit_of_actor",
     "audit_of_correlation",
     "audit_of_object",
+    "needs_approval",
     "require_approval",
     "waiting_approvals",
     "write_audit",

@@ -8,7 +8,7 @@ handler's rows, its events, its audit entries and its stored answer together or 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -16,7 +16,7 @@ from uuid import UUID
 
 from apps.core import codec, db, ids, logs, tenancy
 from apps.core.actors import Actor
-from apps.core.errors import Denied, Invalid, Refusal
+from apps.core.errors import ApprovalNeeded, Denied, Invalid, Refusal
 from apps.core.events import Event
 from apps.core.ports import PORTS, AuditRecord
 
@@ -53,6 +53,7 @@ class CommandSpec:
     permission: str
     handler: Handler
     four_eyes: bool  # a second person must always approve
+    covers: frozenset[str] = frozenset()  # commands it runs that its own approval stands for
 
 
 COMMANDS: dict[tuple[str, int], CommandSpec] = {}
@@ -63,14 +64,26 @@ _SPECS: dict[type[Command], CommandSpec] = {}
 
 
 def handles(
-    cls: type[C], *, name: str, version: int, permission: str, four_eyes: bool = False
+    cls: type[C],
+    *,
+    name: str,
+    version: int,
+    permission: str,
+    four_eyes: bool = False,
+    covers: Iterable[str] = (),
 ) -> Callable[[Callable[[C, Context], Answer]], Callable[[C, Context], Answer]]:
-    """Register the function below as the handler of a command class."""
+    """Register the function below as the handler of a command class.
+
+    `covers` names the commands that this one runs inside and that its own approval stands for, because
+    the second person sees there what they will do. Only a command that always takes one can say so.
+    """
+    if covers and not four_eyes:
+        raise RuntimeError(f"the command {name} has no approval that could cover others")
 
     def register(handler: Callable[[C, Context], Answer]) -> Callable[[C, Context], Answer]:
         if (name, version) in COMMANDS:
             raise RuntimeError(f"the command {name} v{version} is registered twice")
-        spec = CommandSpec(cls, name, version, permission, handler, four_eyes)
+        spec = CommandSpec(cls, name, version, permission, handler, four_eyes, frozenset(covers))
         COMMANDS[name, version] = _SPECS[cls] = spec
         return handler
 
@@ -140,6 +153,7 @@ class Context:
     events: list[tuple[UUID | None, Event]] = field(default_factory=list)
     records: list[AuditRecord] = field(default_factory=list)
     approved_by: str = ""
+    covers: frozenset[str] = frozenset()  # what that approval stands for of the commands run inside
 
     def emit(self, event: Event, *, organisation_id: UUID | None = None) -> None:
         """Tell of a fact; it leaves through the outbox when the command commits.
@@ -186,10 +200,12 @@ class Context:
     def run(self, command: Command, *, step: str = "") -> Answer:
         """Run another command inside this transaction, under the same actor and a derived key.
 
-        Its scope is its own organisation's while it runs. Raises what its handler raises, and Denied.
+        Its scope is its own organisation's while it runs. Raises what its handler raises, Denied, and
+        ApprovalNeeded when it takes a second person and the approval of this command does not cover it.
         """
         spec = spec_of(command)
         _check_permission(spec, command, self.actor)
+        self._check_approval(spec, command)
         inner = Context(
             actor=self.actor,
             at=self.at,
@@ -197,6 +213,7 @@ class Context:
             organisation_id=command.organisation_id,
             correlation_id=self.correlation_id,
             approved_by=self.approved_by,
+            covers=spec.covers if self.approved_by else frozenset(),
             events=self.events,
         )
         if command.organisation_id == self.organisation_id:
@@ -206,6 +223,18 @@ class Context:
                 answer = spec.handler(command, inner)
         self.records += named(inner.records, spec.name)
         return answer
+
+    def _check_approval(self, spec: CommandSpec, command: Command) -> None:
+        """Ask the policy of a command that is run inside; it cannot wait, since its answer is needed now."""
+        if self.approved_by and spec.name in self.covers:
+            return
+        if PORTS.needs_approval(
+            name=spec.name,
+            organisation_id=command.organisation_id,
+            actor=self.actor,
+            four_eyes=spec.four_eyes,
+        ):
+            raise ApprovalNeeded(command=spec.name)
 
 
 def execute(

@@ -64,6 +64,7 @@ class Request:
             organisation_id=self.command.organisation_id,
             correlation_id=self.correlation_id,
             approved_by=self.approved_by,
+            covers=self.spec.covers if self.approved_by else frozenset(),
         )
 
     def waits_for(self) -> str | None:

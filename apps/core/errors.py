@@ -56,6 +56,13 @@ class Conflict(Refusal):
     title = "The object is not in a state in which this can be done."
 
 
+class ApprovalNeeded(Conflict):
+    """A part of what was asked for takes a second person, and nobody has approved the whole with it."""
+
+    code = "approval_needed"
+    title = "A part of this takes a second person; ask for that part by itself."
+
+
 class InFlight(Refusal):
     """A request with the same idempotency key is being worked on at this moment."""
 

@@ -55,6 +55,12 @@ class ApprovalPolicy(Protocol):
     ) -> str | None: ...
 
 
+class ApprovalQuestion(Protocol):
+    """Tells whether a command takes a second person. Stores nothing."""
+
+    def __call__(self, *, name: str, organisation_id: UUID | None, actor: Actor, four_eyes: bool) -> bool: ...
+
+
 def _no_audit(records: list[AuditRecord]) -> None:
     raise RuntimeError("no audit writer is registered: nothing may happen unrecorded")
 
@@ -63,12 +69,17 @@ def _no_policy(**_: Any) -> str | None:
     raise RuntimeError("no approval policy is registered")
 
 
+def _no_question(**_: Any) -> bool:
+    raise RuntimeError("no approval policy is registered")
+
+
 @dataclass
 class Ports:
-    """The two services that the one door for writes calls upward through."""
+    """The services that the one door for writes calls upward through."""
 
     write_audit: Callable[[list[AuditRecord]], None] = _no_audit
     require_approval: Callable[..., str | None] = _no_policy
+    needs_approval: Callable[..., bool] = _no_question
 
 
 PORTS = Ports()

@@ -17,6 +17,8 @@ from apps.core.ids import uuid7
 def preview(command: Command, *, actor: Actor, at: datetime, before: Sequence[Command] = ()) -> Answer:
     """Give the answer the command would give now, after the ones before it, and change nothing.
 
+    What takes a second person is shown as it would be done once approved.
+
     Raises what a handler refuses, and Denied. Nothing is audited: nothing was done.
     """
     with db.new_transaction():
@@ -39,5 +41,7 @@ def _run(command: Command, actor: Actor, at: datetime) -> Answer:
         command_id=uuid7(at),
         organisation_id=command.organisation_id,
         correlation_id=logs.correlation_id(),
+        approved_by="preview",
+        covers=spec.covers,
     )
     return spec.handler(command, context)

@@ -57,6 +57,7 @@ def resolve_breaks(command: ResolveBreaks, context: Context) -> dict[str, Any]:
     version=1,
     permission="reconciliation.write",
     four_eyes=True,
+    covers=("reconciliation.write_off",),
 )
 def resolve_breaks_with_write_offs(command: ResolveBreaksWithWriteOffs, context: Context) -> dict[str, Any]:
     """Do every row. Raises RowRefused naming the line and what its own command refused."""

@@ -13,7 +13,7 @@ import pytest
 from apps.compliance import public as compliance
 from apps.core.actors import Actor, system_actor
 from apps.core.commands import Command, execute, handles
-from apps.core.errors import Denied, Invalid, NotFound, Refusal
+from apps.core.errors import ApprovalNeeded, Denied, Invalid, NotFound, Refusal
 from apps.core.models import OutboxEvent
 from apps.core.tenancy import PLATFORM, scope
 
@@ -354,3 +354,87 @@ class TestDatabase:
         with pytest.raises(compliance.PayloadChanged):
             approve(bank, approval_id, bob)
         assert done_for(customer) == []
+
+
+@dataclass(frozen=True)
+class RaiseMany(Command):
+    """Raises limits inside, in the name of an approval that covers it, or of one that does not."""
+
+    customers: tuple[str, ...]
+    through: bool = False  # by way of a command that covers nothing
+
+
+@dataclass(frozen=True)
+class RaiseManySlyly(RaiseMany):
+    """The same, without saying so."""
+
+
+@dataclass(frozen=True)
+class RaisePlainly(Command):
+    """Takes nobody, and raises a limit inside."""
+
+    customer: str
+
+
+def _raise_many(command, context):
+    for customer in command.customers:
+        inner = RaisePlainly(command.organisation_id, customer)
+        if not command.through:
+            inner = RaiseLimit(command.organisation_id, customer, 100)
+        context.run(inner, step=customer)
+    return {"raised": len(command.customers)}
+
+
+handles(
+    RaiseMany, name="compliance_tests.raise_many", version=1, permission="limits.write", four_eyes=True,
+    covers=("compliance_tests.raise_limit",),
+)(_raise_many)  # fmt: skip
+handles(
+    RaiseManySlyly, name="compliance_tests.raise_slyly", version=1, permission="limits.write", four_eyes=True
+)(_raise_many)
+
+
+@handles(RaisePlainly, name="compliance_tests.raise_plainly", version=1, permission="limits.write")
+def raise_plainly(command, context):
+    return context.run(RaiseLimit(command.organisation_id, command.customer, 100))
+
+
+class TestWhatAnApprovalCovers:
+    @pytest.fixture
+    def customers(self):
+        return tuple(f"cus_{uuid.uuid4().hex}" for _ in range(2))
+
+    def asked(self, command, maker):
+        outcome = execute(command, actor=maker, key=None, at=AT)
+        assert outcome.status == "pending_approval"
+        return outcome.answer["approval_id"]
+
+    def test_is_done_inside_with_the_name_of_who_approved(self, bank, ada, bob, customers):
+        approval_id = self.asked(RaiseMany(bank, customers), ada)
+
+        approve(bank, approval_id, bob)
+
+        assert [done_for(one) for one in customers] == [[(one, str(ada), str(bob))] for one in customers]
+
+    def test_is_not_what_it_does_not_name(self, bank, ada, bob, customers):
+        approval_id = self.asked(RaiseManySlyly(bank, customers), ada)
+
+        with pytest.raises(ApprovalNeeded):
+            approve(bank, approval_id, bob)
+
+        assert [done_for(one) for one in customers] == [[], []]
+        assert state_of(bank, approval_id).state == "waiting"
+
+    def test_does_not_reach_through_a_command_that_covers_nothing(self, bank, ada, bob, customers):
+        approval_id = self.asked(RaiseMany(bank, customers, through=True), ada)
+
+        with pytest.raises(ApprovalNeeded):
+            approve(bank, approval_id, bob)
+
+        assert [done_for(one) for one in customers] == [[], []]
+
+    def test_is_nothing_for_whoever_asks_without_an_approval(self, bank, ada, customers):
+        with pytest.raises(ApprovalNeeded):
+            execute(RaisePlainly(bank, customers[0]), actor=ada, key=None, at=AT)
+
+        assert done_for(customers[0]) == []

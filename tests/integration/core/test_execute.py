@@ -12,7 +12,7 @@ from django.db import connection, connections
 from apps.core import tenancy
 from apps.core.actors import Actor, system_actor
 from apps.core.commands import COMMANDS, Command, execute, handles
-from apps.core.errors import Conflict, Denied, IdempotencyConflict, InFlight, StoredRefusal
+from apps.core.errors import ApprovalNeeded, Conflict, Denied, IdempotencyConflict, InFlight, StoredRefusal
 from apps.core.events import EVENTS, Event, event
 from apps.core.models import OutboxEvent, Setting, StoredAnswer
 
@@ -179,3 +179,54 @@ class TestTheSameKeyAtOnce:
         assert outcomes.count("done") == 1
         assert len(outcomes) == 8
         assert events_about(name) == 1
+
+
+@dataclass(frozen=True)
+class Grave(Command):
+    """What always takes a second person."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Light(Command):
+    """What takes nobody, and does the grave thing inside."""
+
+    name: str
+
+
+if ("test.grave", 1) not in COMMANDS:
+
+    @handles(Grave, name="test.grave", version=1, permission="test.keep", four_eyes=True)
+    def grave(command, context):
+        Setting.objects.create(name=command.name, value=context.approved_by)
+        return {}
+
+    @handles(Light, name="test.light", version=1, permission="test.keep")
+    def light(command, context):
+        Setting.objects.create(name=command.name + "-outer", value="")
+        return context.run(COMMANDS["test.grave", 1].cls(command.organisation_id, command.name))
+
+
+class TestACommandInsideAnother:
+    def test_that_takes_a_second_person_is_refused_and_undoes_the_outer_one(self, organisation_id, name):
+        outer = COMMANDS["test.light", 1].cls(organisation_id, name)
+
+        with pytest.raises(ApprovalNeeded) as refusal:
+            execute(outer, actor=SYSTEM, key=None, at=NOON)
+
+        assert refusal.value.facts == {"command": "test.grave"}
+        assert not Setting.objects.filter(name__startswith=name).exists()
+        assert audited(organisation_id, "test.light") == [("refused", "approval_needed", "")]
+
+    def test_is_covered_by_nothing_that_takes_no_second_person_itself(self):
+        with pytest.raises(RuntimeError, match="no approval that could cover"):
+            handles(Light, name="test.feigned", version=1, permission="test.keep", covers=("test.grave",))
+
+    def test_is_covered_only_by_names_of_commands_that_take_a_second_person(self):
+        grave_ones = {spec.name for spec in COMMANDS.values() if spec.four_eyes}
+
+        covered = {name for spec in COMMANDS.values() for name in spec.covers}
+
+        assert "reconciliation.write_off" in covered
+        assert covered <= grave_ones
