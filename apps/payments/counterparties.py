@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.db.models import Q
@@ -48,10 +49,55 @@ def counterparty(
 class PayeeDraft:
     """A payee whose name, IBAN and town have been checked, as they will be stored."""
 
+    index: ClassVar[str] = "iban_index"
+
     name: str
     iban: str
     country: str
     town: str
+
+    @property
+    def number(self) -> str:
+        """Return what the blind index is of."""
+        return self.iban
+
+    def values(self) -> dict[str, str]:
+        """Return the fields of the account."""
+        return {"iban": self.iban, "country": self.country}
+
+
+@dataclass(frozen=True, slots=True)
+class UsPayeeDraft:
+    """A payee in the United States whose name, account and town have been checked, as they will be stored."""
+
+    index: ClassVar[str] = "account_number_index"
+
+    name: str
+    routing_number: str
+    account_number: str
+    account_kind: str
+    holder: str
+    town: str
+
+    @property
+    def number(self) -> str:
+        """Return what the blind index is of."""
+        return self.account_number
+
+    def words(self) -> dict[str, str]:
+        """Return what tells accounts of the same number apart."""
+        return {
+            "routing_number": self.routing_number,
+            "account_kind": self.account_kind,
+            "holder": self.holder,
+        }
+
+    def values(self) -> dict[str, str]:
+        """Return the fields of the account."""
+        return {**self.words(), "account_number": self.account_number, "country": "US"}
+
+
+Draft = PayeeDraft | UsPayeeDraft
 
 
 def checked_payee(name: str, iban: str, *, country: str = "", town: str = "") -> PayeeDraft:
@@ -65,10 +111,25 @@ def checked_payee(name: str, iban: str, *, country: str = "", town: str = "") ->
     )
 
 
-def counterparties(organisation_id: UUID, payees: list[PayeeDraft], context: Context) -> list[Counterparty]:
+def checked_us_payee(
+    name: str, routing_number: str, account_number: str, *, account_kind: str, holder: str, town: str = ""
+) -> UsPayeeDraft:
+    """Check a payee in the United States. Raises Invalid."""
+    return UsPayeeDraft(
+        routing_number=clean_routing_number(routing_number, field="creditor.routing_number"),
+        account_kind=one_of(account_kind, ACCOUNT_KINDS, field="creditor.account_kind"),
+        holder=one_of(holder, ("", *HOLDERS), field="creditor.holder"),
+        account_number=clean_account_number(account_number, field="creditor.account_number"),
+        name=clean_text(name, field="name", length_max=NAME_MAX, required=True),
+        town=clean_text(town, field="town", length_max=35),
+    )
+
+
+def counterparties(organisation_id: UUID, payees: Sequence[Draft], context: Context) -> list[Counterparty]:
     """Return the organisation's counterparty for each payee, adding the new ones, set by set.
 
-    A payee that another transaction adds at the same moment is found, not added twice.
+    A payee that another transaction adds at the same moment is found, not added twice. What a bank has
+    corrected since is used instead of what is given.
     """
     marks = [_marks_of(payee, organisation_id) for payee in payees]
     known = _known(organisation_id, payees)
@@ -77,10 +138,9 @@ def counterparties(organisation_id: UUID, payees: list[PayeeDraft], context: Con
             id=context.new_id(),
             organisation_id=organisation_id,
             name=payee.name,
-            iban=payee.iban,
-            country=payee.country,
             town=payee.town or None,
             created_at=context.at,
+            **cast(dict[str, Any], payee.values()),
         )
         for mark, payee in zip(marks, payees, strict=True)
         if mark not in known
@@ -90,31 +150,36 @@ def counterparties(organisation_id: UUID, payees: list[PayeeDraft], context: Con
         with key_ring().at_hand([(organisation_id, row.pk) for row in new], to_seal=True):
             inserted = insert_rows(Counterparty, new, or_ignore=True)
         known |= drafts if inserted == len(new) else _known(organisation_id, payees)
-    return [known[mark] for mark in marks]
+    latest = _all_current(list(known.values()), at=context.at)
+    return [latest[known[mark].pk] for mark in marks]
 
 
-_Marks = tuple[bytes | None, bytes | None]
+_Marks = tuple[Any, ...]
 
 
-def _known(organisation_id: UUID, payees: list[PayeeDraft]) -> dict[_Marks, Counterparty]:
-    """Return those that are there, by the blind indexes of IBAN and name."""
+def _known(organisation_id: UUID, payees: Sequence[Draft]) -> dict[_Marks, Counterparty]:
+    """Return those that are there, by the blind indexes of account and name."""
     found: dict[_Marks, Counterparty] = {}
-    ibans = sorted({payee.iban for payee in payees})
-    for start in range(0, len(ibans), 1_000):
-        some = matching_any(
-            Counterparty, "iban_index", ibans[start : start + 1_000], organisation_id=organisation_id
-        )
-        for row in Counterparty.objects.filter(some):
-            found[row.iban_index, row.name_index] = row
+    for kind in {type(payee) for payee in payees}:
+        numbers = sorted({payee.number for payee in payees if type(payee) is kind})
+        for start in range(0, len(numbers), 1_000):
+            some = matching_any(
+                Counterparty, kind.index, numbers[start : start + 1_000], organisation_id=organisation_id
+            )
+            for row in Counterparty.objects.filter(some):
+                words = row.routing_number, row.account_kind, row.holder
+                found[getattr(row, kind.index), row.name_index, *words] = row
     return found
 
 
-def _marks_of(payee: PayeeDraft, organisation_id: UUID) -> _Marks:
-    fields = Counterparty._meta.get_field("iban_index"), Counterparty._meta.get_field("name_index")
-    iban, name = cast(tuple[BlindIndexField, BlindIndexField], fields)
+def _marks_of(payee: Draft, organisation_id: UUID) -> _Marks:
+    fields = Counterparty._meta.get_field(payee.index), Counterparty._meta.get_field("name_index")
+    number, name = cast(tuple[BlindIndexField, BlindIndexField], fields)
+    words = payee.words().values() if isinstance(payee, UsPayeeDraft) else ("", "", "")
     return (
-        iban.index_of(payee.iban, organisation_id=organisation_id),
+        number.index_of(payee.number, organisation_id=organisation_id),
         name.index_of(payee.name, organisation_id=organisation_id),
+        *words,
     )
 
 
@@ -133,20 +198,13 @@ def us_counterparty(
 
     What its bank has corrected since is used instead of what is given. Raises Invalid.
     """
-    values = {
-        "routing_number": clean_routing_number(routing_number, field="creditor.routing_number"),
-        "account_kind": one_of(account_kind, ACCOUNT_KINDS, field="creditor.account_kind"),
-        "holder": one_of(holder, ("", *HOLDERS), field="creditor.holder"),
-    }
-    number = clean_account_number(account_number, field="creditor.account_number")
+    draft = checked_us_payee(
+        name, routing_number, account_number, account_kind=account_kind, holder=holder, town=town
+    )
+    number = draft.account_number
     same = matching(Counterparty, "account_number_index", number, organisation_id=organisation_id)
     found = _found_or_added(
-        organisation_id,
-        name,
-        same & Q(**values),
-        {**values, "account_number": number, "country": "US"},
-        town,
-        context,
+        organisation_id, draft.name, same & Q(**draft.words()), draft.values(), draft.town, context
     )
     return current(found, at=context.at)
 
@@ -186,6 +244,28 @@ def current(row: Counterparty, *, at: datetime) -> Counterparty:
     seen = {row.pk}
     while row.replaced_by_id is not None and row.replaced_at is not None and row.replaced_at <= at:
         row = Counterparty.objects.get(pk=row.replaced_by_id)
+        if row.pk in seen:
+            break
+        seen.add(row.pk)
+    return row
+
+
+def _all_current(rows: Sequence[Counterparty], *, at: datetime) -> dict[UUID, Counterparty]:
+    """Follow the corrections of many, with a query for each step of the longest chain; keys are the rows'."""
+    found = {row.pk: row for row in rows}
+    while missing := {row.replaced_by_id for row in found.values() if _is_replaced(row, at)} - found.keys():
+        found |= Counterparty.objects.in_bulk(missing)
+    return {row.pk: _followed(row, found, at) for row in rows}
+
+
+def _is_replaced(row: Counterparty, at: datetime) -> bool:
+    return row.replaced_by_id is not None and row.replaced_at is not None and row.replaced_at <= at
+
+
+def _followed(row: Counterparty, found: dict[UUID, Counterparty], at: datetime) -> Counterparty:
+    seen = {row.pk}
+    while _is_replaced(row, at):
+        row = found[cast(UUID, row.replaced_by_id)]
         if row.pk in seen:
             break
         seen.add(row.pk)

@@ -250,6 +250,7 @@ class BulkOrder(Living):
     total_minor = MoneyMinorField()
     currency = CurrencyField()
     reference = models.CharField(max_length=70, default="")  # the client's own
+    source_sha256 = models.CharField(max_length=64, default="")  # of the file that it was read from
     ordered_by = models.CharField(max_length=120)
     approved_by = models.CharField(max_length=120, default="")
     created_at = models.DateTimeField()
@@ -260,6 +261,12 @@ class BulkOrder(Living):
             models.CheckConstraint(
                 condition=models.Q(state__in=["ordered", "approved", "declined", "cancelled"]),
                 name="payments_bulk_state",
+            ),
+            # A file makes one order, whoever hands it in again.
+            models.UniqueConstraint(
+                fields=["organisation_id", "source_sha256"],
+                condition=~models.Q(source_sha256=""),
+                name="payments_bulk_file_once",
             ),
             models.CheckConstraint(
                 condition=models.Q(total_minor__gt=0, payment_count__gt=0), name="payments_bulk_positive"

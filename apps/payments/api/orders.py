@@ -173,7 +173,10 @@ class BulkOrders(ApiView):
         responses=answers(BulkOrderOut, 400, 404, 409, 422, status=201),
     )
     def post(self, request: Request) -> Response:
-        """Order up to 10,000 payouts at once: all of them, or none and a list of the lines that are wrong."""
+        """Order up to 10,000 payouts at once: all of them, or none and a list of the lines that are wrong.
+
+        All are in one currency, the account's: euro go by SEPA to IBANs, US dollars by ACH to routing numbers.
+        """
         order = _read(BulkOrderIn, request)
         payouts = tuple(
             BulkPayout(one["amount"], Creditor(**one["creditor"]), one["remittance"], one["reference"])

@@ -97,10 +97,7 @@ def check_ach(payment: Payment, end: Counterparty, *, at: datetime) -> None:
     """Raise Invalid with the first rule that a payout by ACH would break, CounterpartyStopped, NoAchProfile."""
     if end.stopped_code:
         raise CounterpartyStopped(code=end.stopped_code, counterparty_id=public_id("cpt", end.pk))
-    route = route_for(payment.currency)
-    with tenancy.scope(tenancy.PLATFORM):
-        if not AchProfile.objects.filter(settlement_account_id=route.id).exists():
-            raise NoAchProfile
+    require_profile(payment.currency)
     text = payment.remittance.reveal() if payment.remittance is not None else ""
     sec_code = sec_code_for(
         direction=CREDIT,
@@ -125,6 +122,14 @@ def check_ach(payment: Payment, end: Counterparty, *, at: datetime) -> None:
     )
     if findings:
         raise Invalid(field=findings[0].place, reason=findings[0].message, rule=findings[0].code)
+
+
+def require_profile(currency: str) -> None:
+    """Raise NoAchProfile unless the account of ours that pays out in the currency takes part in the ACH."""
+    route = route_for(currency)
+    with tenancy.scope(tenancy.PLATFORM):
+        if not AchProfile.objects.filter(settlement_account_id=route.id).exists():
+            raise NoAchProfile
 
 
 @dataclass(frozen=True)

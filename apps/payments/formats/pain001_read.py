@@ -29,12 +29,24 @@ def read_credit_transfer(data: bytes) -> CreditTransferBatch:
 
     Raises FormatError; AM18 and AM10 name wrong counts and sums.
     """
+    return _batch(_checked(data))
+
+
+def read_credit_transfer_lines(data: bytes) -> tuple[CreditTransferBatch, tuple[int, ...]]:
+    """Read a pain.001 as `read_credit_transfer` does, with the line that each payment begins on."""
+    message = _checked(data)
+    groups = find_all(message.body, "PmtInf")
+    lines = (line_of(transfer) or 0 for group in groups for transfer in find_all(group, "CdtTrfTxInf"))
+    return _batch(message), tuple(lines)
+
+
+def _checked(data: bytes) -> Message:
     message = read_message(data)
     if message.kind != "pain.001":
         raise FormatError("wrong_message", f"A pain.001 is expected, not a {message.name}.")
     require_valid(message)
     require_totals(message)
-    return _batch(message)
+    return message
 
 
 def _batch(message: Message) -> CreditTransferBatch:
