@@ -22,13 +22,18 @@ class AccountInUse(Conflict):
     title = "Something is still under way on the account."
 
 
-def check_closing(account_id: UUID) -> None:
-    """Raise AccountInUse, with the numbers, if anything is still under way on the account."""
-    found = {
+def under_way(account_id: UUID) -> dict[str, int]:
+    """Return what stands against closing the account, by name; nothing if it can be closed as far as this goes."""
+    return {
         name: count
         for guard in CLOSING_GUARDS.entries.values()
         for name, count in guard(account_id).items()
         if count
     }
+
+
+def check_closing(account_id: UUID) -> None:
+    """Raise AccountInUse, with the numbers, if anything is still under way on the account."""
+    found = under_way(account_id)
     if found:
         raise AccountInUse(under_way=found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.accounts.closing import CLOSING_GUARDS, AccountInUse
+from apps.accounts.closing import CLOSING_GUARDS, AccountInUse, under_way
 from apps.accounts.commands.beneficiaries import AddBeneficiary, RemoveBeneficiary
 from apps.accounts.commands.customers import ChangeCustomer, CreateCustomer, CreateCustomerLogin
 from apps.accounts.commands.erasure import AccountsOpen, EraseCustomer
@@ -15,7 +15,7 @@ from apps.accounts.commands.payment_accounts import (
     UnblockPaymentAccount,
 )
 from apps.accounts.commands.staff import ChangeStaffRole, CreateStaffUser, DisableStaffUser, DisableUser
-from apps.accounts.domain import BadIban, clean_iban, clean_name, issue_iban
+from apps.accounts.domain import BLOCK_REASONS, BadIban, clean_iban, clean_name, issue_iban
 from apps.accounts.models import Beneficiary, CustomerLogin, Organisation, Party, PaymentAccount, User
 from apps.accounts.queries import (
     NoOperator,
@@ -45,6 +45,7 @@ from apps.accounts.queries import (
 from apps.accounts.roles import ROLES, Role, permissions_of
 
 __all__ = [
+    "BLOCK_REASONS",
     "CLOSING_GUARDS",
     "ROLES",
     "AccountInUse",
@@ -99,5 +100,6 @@ __all__ = [
     "payment_accounts_by_id",
     "permissions_of",
     "staff_actor",
+    "under_way",
     "user_by_public_id",
 ]

@@ -46,8 +46,18 @@ def _states(object_id: str) -> list[TimelineItem]:
     """Tell how a payment moved from state to state, and what came too late to move it."""
     payment_id = _payment(object_id)
     if payment_id is None:
-        return []
+        return _life(object_id)
     return [_state(event, payment_id) for event in payments.story_of(payment_id)]
+
+
+def _life(object_id: str) -> list[TimelineItem]:
+    """Tell the same of an object with a life of its own: an order, a mandate, a dispute."""
+    prefix = object_id.partition("_")[0]
+    try:
+        key = parse_public_id(prefix, object_id)
+    except Refusal:
+        return []
+    return [_state(event, key) for event in payments.life_events(prefix, key)]
 
 
 _KINDS = {"file": "file", "webhook": "webhook", "statement": "statement"}

@@ -89,15 +89,27 @@ from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.domain.payee import compare as compare_payee
 from apps.payments.due import cancel_unmandated, expire_unused_mandates, finalise_due, prenotify_due
 from apps.payments.exports import export_batches
-from apps.payments.models import Batch, Counterparty, Payment, PaymentEvent, SettlementAccount, StatusFile
-from apps.payments.models_cards import Attempt, Dispute, Operation
+from apps.payments.models import (
+    Batch,
+    BulkOrder,
+    Counterparty,
+    Payment,
+    PaymentEvent,
+    SettlementAccount,
+    StandingOrder,
+    StatusFile,
+)
+from apps.payments.models_cards import EVIDENCE_MAX, Attempt, Dispute, Operation
 from apps.payments.models_debits import Collection, CollectionPolicy, Mandate, Recall, Return
 from apps.payments.queries import (
     batches,
     count_by_state,
+    count_of_order,
+    counterparties_of,
     counterparty_of,
     events_of,
     legal_events,
+    life_events,
     money_moved,
     payment,
     payments,
@@ -106,6 +118,7 @@ from apps.payments.queries import (
     verify,
     verify_lives,
 )
+from apps.payments.queries_debits import collection_states, collections
 from apps.payments.recall_files import send_recalls
 from apps.payments.representation import payment_data
 from apps.payments.return_files import import_return
@@ -113,6 +126,7 @@ from apps.payments.routing import SettlementRoute
 from apps.payments.status_files import import_status_file
 
 __all__ = [
+    "EVIDENCE_MAX",
     "PAYIN_SUCCEEDED",
     "AcceptDispute",
     "AddCardProcessor",
@@ -132,6 +146,7 @@ __all__ = [
     "BookCardPayout",
     "BookPayin",
     "BookToSuspense",
+    "BulkOrder",
     "BulkPayout",
     "CancelBulkOrder",
     "CancelCollection",
@@ -201,6 +216,7 @@ __all__ = [
     "SettlementAccount",
     "SettlementRoute",
     "SignMandate",
+    "StandingOrder",
     "State",
     "StatusFile",
     "StatusLine",
@@ -208,8 +224,12 @@ __all__ = [
     "UsDebtor",
     "batches",
     "cancel_unmandated",
+    "collection_states",
+    "collections",
     "compare_payee",
     "count_by_state",
+    "count_of_order",
+    "counterparties_of",
     "counterparty_of",
     "drive",
     "drive_due",
@@ -222,6 +242,7 @@ __all__ = [
     "import_return",
     "import_status_file",
     "legal_events",
+    "life_events",
     "money_moved",
     "payment",
     "payment_data",

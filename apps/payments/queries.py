@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
@@ -19,6 +19,7 @@ from apps.payments.domain.lifecycle import Event, Kind, State
 from apps.payments.lifecycle_store import lives
 from apps.payments.models import (
     Batch,
+    BulkOrder,
     Counterparty,
     Living,
     Payment,
@@ -26,6 +27,7 @@ from apps.payments.models import (
     SettlementAccount,
     StandingOrder,
 )
+from apps.payments.models_debits import Mandate
 from apps.payments.models_instant import PayeeVerification
 from apps.payments.routing import SettlementRoute, route_of
 
@@ -81,14 +83,31 @@ def events_of(payment_id: UUID) -> list[PaymentEvent]:
     return list(PaymentEvent.objects.filter(object_id=payment_id).order_by("number"))
 
 
+def life_events(prefix: str, key: UUID) -> list[PaymentEvent]:
+    """Return what happened to an object that is no payment, such as a mandate or an order, in order."""
+    kinds = [model.OBJECT for model in lives() if prefix == model.PREFIX and prefix != Payment.PREFIX]
+    return list(PaymentEvent.objects.filter(object_id=key, object_type__in=kinds).order_by("number"))
+
+
 def story_of(payment_id: UUID) -> list[PaymentEvent]:
     """Return what happened to a payment and to all that belongs to it, by time."""
     return list(PaymentEvent.objects.filter(payment_id=payment_id).order_by("at", "id"))
 
 
-def counterparty_of(row: Payment) -> Counterparty | None:
+def counterparty_of(row: Payment | StandingOrder | Mandate) -> Counterparty | None:
     """Return who is at the other end, still sealed."""
     return Counterparty.objects.filter(pk=row.counterparty_id).first() if row.counterparty_id else None
+
+
+def counterparties_of(rows: Iterable[Payment | Mandate]) -> dict[UUID, Counterparty]:
+    """Return who is at the other end of each, still sealed, by key."""
+    return Counterparty.objects.in_bulk({row.counterparty_id for row in rows if row.counterparty_id})
+
+
+def count_of_order(order: BulkOrder) -> dict[str, int]:
+    """Count the payments of a bulk order by the state they are in now."""
+    rows = Payment.objects.filter(bulk_order_id=order.pk).order_by().values_list("state")
+    return dict(rows.annotate(number=Count("id")).order_by("state"))
 
 
 def payee_verification(key: UUID) -> PayeeVerification:

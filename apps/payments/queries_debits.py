@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
+from apps.payments.domain.lifecycle import MACHINES, Kind
 from apps.payments.models import Payment
 from apps.payments.models_debits import Collection, Mandate, Recall, Return
 
@@ -34,6 +35,11 @@ def collections(*, states: Sequence[str] = (), mandate_id: UUID | None = None) -
         beside = beside.filter(mandate_id=mandate_id)
     rows = Payment.objects.filter(kind="collection", pk__in=beside.values("pk"))
     return rows.filter(state__in=states) if states else rows
+
+
+def collection_states() -> list[str]:
+    """Return the states that a collection can be in, in the order of its life."""
+    return MACHINES[Kind.COLLECTION].states()
 
 
 def collection(payment_id: UUID) -> tuple[Payment, Collection]:

@@ -19,6 +19,11 @@ MONEY = {
     "breaks",
     "accounts",
     "customers",
+    "mandates",
+    "collections",
+    "bulk-orders",
+    "standing-orders",
+    "disputes",
 }
 
 

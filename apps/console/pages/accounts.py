@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -11,10 +12,12 @@ from django.http import HttpRequest, HttpResponse
 from apps.accounts import public as accounts
 from apps.accounts.public import PaymentAccount
 from apps.console import access, navigation
+from apps.console.actions import Action, ConfirmForm
 from apps.console.pages.search import place
 from apps.console.site import SITE
 from apps.console.timeline import timeline_of
-from apps.core.console import ReadOnlyAdmin, amount_html, id_html, page_of, state_html, time_html
+from apps.console.working import WorkedAdmin
+from apps.core.console import amount_html, id_html, page_of, state_html, time_html
 from apps.core.errors import Refusal
 from apps.core.ids import public_id
 from apps.core.money import Money
@@ -29,7 +32,15 @@ place("acc", "/console/accounts/{}/", READ)
 PaymentAccount._meta.verbose_name_plural = "payment accounts"
 
 
-class AccountAdmin(ReadOnlyAdmin):
+class BlockForm(ConfirmForm):
+    """A confirmation that asks why an account is blocked."""
+
+    reason = forms.ChoiceField(
+        choices=[(word, word.replace("_", " ")) for word in sorted(accounts.BLOCK_REASONS)]
+    )
+
+
+class AccountAdmin(WorkedAdmin):
     """Where customers' money is held."""
 
     permission, slug, id_prefix = READ, "accounts", "acc"
@@ -37,6 +48,55 @@ class AccountAdmin(ReadOnlyAdmin):
     list_filter = ("status", "currency")
     search_fields = ("iban",)
     search_hint = "IBAN"
+    buttons = {
+        "block": (
+            Action(
+                "block",
+                "Block",
+                "accounts.write",
+                "Nothing is paid from this account any more; money may still come in. What is approved and has "
+                "not left yet is withheld. A file that is closed already goes its way.",
+                "Blocked.",
+                BlockForm,
+                danger=True,
+            ),
+            lambda found, data: accounts.BlockPaymentAccount(found.organisation_id, found.id, data["reason"]),
+        ),
+        "unblock": (
+            Action(
+                "unblock",
+                "Lift the block",
+                "accounts.write",
+                "It can be paid from this account again; what was withheld goes its way.",
+                "The block is lifted.",
+            ),
+            lambda found, data: accounts.UnblockPaymentAccount(found.organisation_id, found.id),
+        ),
+        "close": (
+            Action(
+                "close",
+                "Close account",
+                "accounts.write",
+                "The account is closed for good. It must be empty, and nothing may be under way on it.",
+                "Closed.",
+                danger=True,
+            ),
+            lambda found, data: accounts.ClosePaymentAccount(found.organisation_id, found.id),
+        ),
+    }
+
+    def legal(self, found: PaymentAccount) -> list[str]:
+        """Say what the account's status allows; what stands against closing is on the page."""
+        return {"open": ["block", "close"], "blocked": ["unblock"]}.get(found.status, [])
+
+    def confirmed(self, found: PaymentAccount) -> dict[str, Any]:
+        """Repeat which account it is."""
+        return {
+            "account": found.public_id,
+            "IBAN": accounts.masked_iban(found.iban),
+            "status": state_html(found.status, tone=TONES[found.status]),
+            "block": found.block_reason.replace("_", " "),
+        }
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Read the balances of the whole page at once."""
@@ -84,6 +144,7 @@ class AccountAdmin(ReadOnlyAdmin):
     def object_page(self, request: HttpRequest, found: PaymentAccount) -> HttpResponse:
         """Show one account with its balance and latest payments."""
         balance = ledger.balance(found.ledger_account_id)
+        still = accounts.under_way(found.id)
         holder = public_id("pty", found.party_id) if found.party_id else ""
         organisation = public_id("org", found.organisation_id)
         facts = {
@@ -97,7 +158,8 @@ class AccountAdmin(ReadOnlyAdmin):
             "held": Money(balance.held, found.currency),
             "available": Money(balance.available, found.currency),
             "opened": found.opened_at,
-            "block": found.block_reason,
+            "block": found.block_reason.replace("_", " "),
+            "under way": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in still.items()),
             "closed": found.closed_at,
         }
         latest = (
@@ -114,6 +176,7 @@ class AccountAdmin(ReadOnlyAdmin):
             facts={name: value for name, value in facts.items() if value},
             timeline=timeline_of(found.public_id),
             books=access.may(request, "ledger.read"),
+            actions=self.offered(request, found),
         )
 
 

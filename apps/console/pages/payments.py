@@ -151,8 +151,16 @@ class PaymentAdmin(ReadOnlyAdmin):
         return time_html(row.created_at)
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        """Let other pages link to an account's, a batch's and a day's payments."""
-        known = ("account_id", "batch_message_id", "parent_id", "created_at__gte", "created_at__lt")
+        """Let other pages link to an account's, a batch's, an order's and a day's payments."""
+        known = (
+            "account_id",
+            "batch_message_id",
+            "bulk_order_id",
+            "standing_order_id",
+            "parent_id",
+            "created_at__gte",
+            "created_at__lt",
+        )
         return lookup in known or super().lookup_allowed(lookup, value, request)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
