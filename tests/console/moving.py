@@ -31,6 +31,7 @@ class Moving:
     mandate: str
     collection: UUID
     dispute: str
+    card: UUID
     account: str
     empty_account: str
 
@@ -42,6 +43,7 @@ class Moving:
             "mandate": f"mandates/{self.mandate}/",
             "collection": f"collections/{public_id('pay', self.collection)}/",
             "dispute": f"disputes/{self.dispute}/",
+            "card": f"payments/{public_id('pay', self.card)}/",
             "account": f"accounts/{self.account}/",
         }
 
@@ -75,7 +77,8 @@ def standing_order(merchant: factories.Merchant) -> str:
     return str(do(command, actor=CLERK)["id"])
 
 
-def dispute() -> str:
+def disputed() -> tuple[str, UUID]:
+    """Let a card payment be disputed. Give the dispute's public id and the payment's key."""
     cards = CardWorld()
     merchant = factories.merchant(accounts_count=1)
     key = cards.pay(merchant, "tok_dispute")
@@ -83,7 +86,7 @@ def dispute() -> str:
     cards.tell_all(merchant)
     (row,) = cards.disputes(key)
     assert row.state == "opened"
-    return public_id("dsp", row.pk)
+    return public_id("dsp", row.pk), key
 
 
 def moving(tmp_path) -> Moving:
@@ -92,13 +95,15 @@ def moving(tmp_path) -> Moving:
     mandate = mine.mandate()
     collected = mine.collect(mandate, remittance="Membership in May")
     mine.send(collected, tmp_path)
+    about, card = disputed()
     return Moving(
         merchant.id,
         bulk_order(merchant),
         standing_order(merchant),
         public_id("mdt", mandate),
         collected,
-        dispute(),
+        about,
+        card,
         public_id("acc", merchant.accounts[0]),
         public_id("acc", merchant.accounts[1]),
     )

@@ -9,7 +9,7 @@ from apps.core import tenancy
 from apps.core.ids import parse_public_id, public_id
 from apps.payments.models import Payment
 from tests import factories
-from tests.console.moving import bulk_order, dispute, moving, standing_order, state_of
+from tests.console.moving import bulk_order, disputed, moving, standing_order, state_of
 from tests.factories import PayoutFactory, do
 from tests.integration.payments.collecting import collector, payment
 
@@ -181,7 +181,7 @@ class TestCollections:
 
 class TestDisputes:
     def test_are_contested_with_evidence_once(self, as_role, db):
-        key = dispute()
+        key, _ = disputed()
         operator = as_role("operator")
         assert buttons(operator, f"disputes/{key}/") == ["submit", "accept"]
 
@@ -193,7 +193,7 @@ class TestDisputes:
         assert buttons(operator, f"disputes/{key}/") == []
 
     def test_refuse_card_numbers_in_the_evidence(self, as_role, db):
-        key = dispute()
+        key, _ = disputed()
 
         answer = press(as_role("operator"), f"disputes/{key}/submit/", text="Card 4111 1111 1111 1111")
 
@@ -201,12 +201,23 @@ class TestDisputes:
         assert state_of(key) == "opened"
 
     def test_are_accepted_by_an_operator_and_by_nobody_else(self, as_role, db):
-        key = dispute()
+        key, _ = disputed()
 
         assert as_role("approver").get(f"/console/disputes/{key}/accept/").status_code == 403
         press(as_role("operator"), f"disputes/{key}/accept/")
 
         assert state_of(key) == "accepted"
+
+
+class TestCardPayments:
+    def test_show_what_was_done_at_the_processor_and_lead_to_the_dispute(self, as_role, db):
+        about, key = disputed()
+
+        text = text_of(as_role("viewer"), f"payments/{public_id('pay', key)}/")
+        part = text.partition('id="card"')[2].partition("</section>")[0]
+
+        assert [word in part for word in ("attempt 1", "capture", "fraudulent")] == [True] * 3
+        assert f"/console/go/{about}" in part and "tok_" not in text
 
 
 class TestAccounts:

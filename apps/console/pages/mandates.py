@@ -51,8 +51,8 @@ class MandateAdmin(WorkedAdmin):
         "recurrence",
         "state_word",
         "creditor_id",
-        "signed_on",
-        "lapses_on",
+        "signed",
+        "lapses",
     )
     list_filter = ("state", "scheme", "recurrence")
     search_fields = ("reference",)
@@ -108,6 +108,16 @@ class MandateAdmin(WorkedAdmin):
     def state_word(self, row: Mandate) -> str:
         """Show the state."""
         return state_html(row.state)
+
+    @admin.display
+    def signed(self, row: Mandate) -> str:
+        """Show the day of the signature."""
+        return time_html(row.signed_on)
+
+    @admin.display
+    def lapses(self, row: Mandate) -> str:
+        """Show from when it has lapsed, unless it is used before."""
+        return time_html(row.lapses_on)
 
     def more_urls(self) -> list[Any]:
         """Add the reveal before the confirmations."""

@@ -159,7 +159,7 @@ class StandingOrderAdmin(WorkedAdmin):
 
     permission, slug, id_prefix = READ, "standing-orders", "sto"
     intro = "Orders that make a payment on each day of a schedule, or once on a later day."
-    list_display = ("order", "kind", "state_word", "amount", "frequency", "due_on", "run_number", "reference")
+    list_display = ("order", "kind", "state_word", "amount", "frequency", "next_day", "runs", "reference")
     list_filter = ("state", "kind", "frequency")
     search_fields = ("reference",)
     search_hint = "The client's reference"
@@ -232,6 +232,16 @@ class StandingOrderAdmin(WorkedAdmin):
     def state_word(self, row: StandingOrder) -> str:
         """Show the state."""
         return state_html(row.state)
+
+    @admin.display
+    def next_day(self, row: StandingOrder) -> str:
+        """Show when it is due next."""
+        return time_html(row.due_on)
+
+    @admin.display
+    def runs(self, row: StandingOrder) -> int:
+        """Show how many of its days are dealt with."""
+        return row.run_number
 
     @admin.display
     def amount(self, row: StandingOrder) -> str:

@@ -26,8 +26,11 @@ from apps.core.money import Money
 from apps.ledger import public as ledger
 from apps.payments.public import (
     ApprovePayment,
+    Attempt,
     CancelPayment,
     DeclinePayment,
+    Dispute,
+    Operation,
     Payment,
     ResolveCardReview,
     ResolveReview,
@@ -197,6 +200,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             revealed=revealed,
             can_reveal=access.may(request, "personal_data.reveal") and not revealed,
             actions=offered(request, _legal(found)),
+            card=_card(found),
             timeline=timeline_of(text),
             journals=journals,
             rows=books.journal_rows(journals),
@@ -255,6 +259,24 @@ def _parties(found: Payment, *, revealed: bool) -> dict[str, Any]:
     if found.remittance is not None:
         ends["remittance"] = masks.shown(found.remittance, None if revealed else lambda _: "•••")
     return ends
+
+
+def _card(found: Payment) -> list[dict[str, Any]]:
+    """Tell what was tried, captured, voided, refunded and disputed of a card payment, in the order of time."""
+    if found.kind != "card":
+        return []
+    rows = [
+        *(
+            {"what": f"attempt {row.number}", "row": row}
+            for row in Attempt.objects.filter(payment_id=found.id)
+        ),
+        *({"what": row.type, "row": row} for row in Operation.objects.filter(payment_id=found.id)),
+        *(
+            {"what": "dispute", "row": row, "url": page_of(public_id("dsp", row.id))}
+            for row in Dispute.objects.filter(payment_id=found.id)
+        ),
+    ]
+    return sorted(rows, key=lambda one: (one["row"].created_at, str(one["row"].id)))
 
 
 def _account(account_id: Any) -> str:
