@@ -28,6 +28,8 @@ from django.db import DatabaseError, close_old_connections
 from config import folder_broker
 
 QUEUES = ("default", "webhooks", "payments", "reconciliation")
+ROUTES = {f"{name}.*": {"queue": name} for name in QUEUES if name != "default"}
+"""A context that has a queue of its own gets all of its tasks there; the others share the default one."""
 HEARTBEAT_S = 10
 # Redelivered this often, a message has killed that many workers; RabbitMQ then drops it.
 REDELIVERIES_MAX = 20
@@ -101,6 +103,7 @@ def configuration(broker: str) -> dict[str, Any]:
         "task_default_exchange": "default",
         "task_default_routing_key": "default",
         "task_create_missing_queues": False,
+        "task_routes": ROUTES,
         "task_serializer": "json",
         "accept_content": ["json"],
         "task_acks_late": True,
@@ -137,7 +140,7 @@ def every(seconds: float, task: str, **arguments: Any) -> dict[str, Any]:
     return {"task": task, "schedule": seconds, "kwargs": arguments, "options": {"expires": max(seconds, 5)}}
 
 
-# Who is woken, how often. A task names its queue where it is declared.
+# Who is woken, how often. Which queue a task goes to follows from its name (ROUTES).
 app.conf.beat_schedule = {
     "heartbeat of the worker": every(HEARTBEAT_S, "core.record_heartbeat"),
     "payment files out": every(settings.BANK_FILES_EVERY_S, "payments.export_due_batches"),
@@ -177,7 +180,7 @@ class LivingScheduler(Scheduler):
         return super().tick(*args, **kwargs)
 
 
-@app.task(name="core.record_heartbeat", queue="default")
+@app.task(name="core.record_heartbeat")
 def record_heartbeat(**_: Any) -> None:
     """Prove the whole path: beat sent this, the broker carried it, a worker ran it."""
     _record_heartbeat("worker")

@@ -30,13 +30,18 @@ def flag(name: str, default: bool) -> bool:
     raise BadEnvironment(f"{name} is true or false, not {value!r}")
 
 
-def number(name: str, default: int) -> int:
-    """Return a variable that is a whole number."""
+def number(name: str, default: int, *, at_least: int | None = None, at_most: int | None = None) -> int:
+    """Return a variable that is a whole number, within limits where it has some."""
     value = os.environ.get(name, str(default))
     try:
-        return int(value)
+        found = int(value)
     except ValueError:
         raise BadEnvironment(f"{name} is a whole number, not {value!r}") from None
+    if at_least is not None and found < at_least:
+        raise BadEnvironment(f"{name} is at least {at_least}, not {found}")
+    if at_most is not None and found > at_most:
+        raise BadEnvironment(f"{name} is at most {at_most}, not {found}")
+    return found
 
 
 def words(name: str, default: str = "") -> list[str]:

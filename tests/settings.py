@@ -22,3 +22,6 @@ from config.settings import *  # noqa: E402, F403
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# `collectstatic` makes it in a deployment; WhiteNoise warns where it is missing.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405

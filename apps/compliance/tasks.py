@@ -14,14 +14,14 @@ from apps.core.commands import execute
 from apps.core.sealer import connect_sealer
 
 
-@shared_task(name="compliance.seal_audit", queue="default")
+@shared_task(name="compliance.seal_audit")
 def seal_audit(**_: Any) -> None:
     """Seal the entries that have settled; another sealer at work is no error."""
     with connect_sealer() as sealer:
         sealing.seal_all(sealer)
 
 
-@shared_task(name="compliance.expire_requests", queue="default")
+@shared_task(name="compliance.expire_requests")
 def expire_requests(**_: Any) -> None:
     """Let the requests expire that nobody decided about in time."""
     execute(ExpireRequests(None), actor=system_actor("compliance"), key=None, at=clock.database_now())

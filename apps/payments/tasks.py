@@ -41,7 +41,7 @@ SEND_S = 20.0
 _log = structlog.get_logger("bezant.payments")
 
 
-@shared_task(name="payments.export_due_batches", queue="payments")
+@shared_task(name="payments.export_due_batches")
 def export_due_batches(**_: Any) -> None:
     """Send what is approved, on every rail that travels in files. What stops one rail stops no other."""
     at = clock.database_now()
@@ -65,20 +65,20 @@ def _export(rail: str, at: datetime) -> None:
         _log.info("batch sent", message_id=batch["message_id"], payments=batch["payments"])
 
 
-@shared_task(name="payments.run_standing_orders", queue="payments")
+@shared_task(name="payments.run_standing_orders")
 def run_standing_orders(**_: Any) -> None:
     """Make the payments of standing orders that are due."""
     for run in run_due(actor=system_actor("run_standing_orders"), at=clock.database_now()):
         _log.info("standing order run", **run)
 
 
-@shared_task(name="payments.expire_holds", queue="payments")
+@shared_task(name="payments.expire_holds")
 def expire_holds(**_: Any) -> None:
     """Cancel orders that nobody has approved in time, and give their money free."""
     expire_waiting(actor=system_actor("expire_holds"), at=clock.database_now())
 
 
-@shared_task(name="payments.import_status_reports", queue="payments")
+@shared_task(name="payments.import_status_reports")
 def import_status_reports(**_: Any) -> None:
     """Apply the status reports that the bank has put into the incoming folder."""
     incoming = Incoming(Path(settings.BANK_INCOMING_DIR))
@@ -98,7 +98,7 @@ def import_status_reports(**_: Any) -> None:
         _log.info("status report applied", file=path.name, batch=answer["batch"], applied=answer["applied"])
 
 
-@shared_task(name="payments.tell_of_collections", queue="payments")
+@shared_task(name="payments.tell_of_collections")
 def tell_of_collections(**_: Any) -> None:
     """Tell of collections whose debtors have to know now, and cancel those whose mandate has ended."""
     at, actor = clock.database_now(), system_actor("tell_of_collections")
@@ -107,7 +107,7 @@ def tell_of_collections(**_: Any) -> None:
         _log.info("collections prenotified", collections=told, cancelled=cancelled)
 
 
-@shared_task(name="payments.finalise_collections", queue="payments")
+@shared_task(name="payments.finalise_collections")
 def finalise_collections(**_: Any) -> None:
     """Give free what can no longer be taken back, and let mandates lapse that nobody uses."""
     at, actor = clock.database_now(), system_actor("finalise_collections")
@@ -116,7 +116,7 @@ def finalise_collections(**_: Any) -> None:
         _log.info("collections final", collections=final, mandates_lapsed=lapsed)
 
 
-@shared_task(name="payments.send_recalls", queue="payments")
+@shared_task(name="payments.send_recalls")
 def send_requested_recalls(**_: Any) -> None:
     """Put requests to give payments back into the outgoing folder."""
     for message_id in send_recalls(
@@ -125,7 +125,7 @@ def send_requested_recalls(**_: Any) -> None:
         _log.info("recall sent", message_id=message_id)
 
 
-@shared_task(name="payments.import_returns", queue="payments")
+@shared_task(name="payments.import_returns")
 def import_returns(**_: Any) -> None:
     """Apply the returns and answers to recalls that the bank has put into the incoming folder."""
     incoming = Incoming(Path(settings.BANK_INCOMING_DIR))
@@ -152,7 +152,7 @@ def _import_return(incoming: Incoming, path: Path) -> None:
     _log.info("return file applied", file=path.name, applied=answer["applied"], findings=codes[:20])
 
 
-@shared_task(name="payments.send_instants", queue="payments")
+@shared_task(name="payments.send_instants")
 def send_instants(**_: Any) -> None:
     """Send approved instant payouts at once. One worker at a time does, with threads of its own."""
     caller = instant.Caller(system_actor("send_instants"))
@@ -163,7 +163,7 @@ def send_instants(**_: Any) -> None:
                 return
 
 
-@shared_task(name="payments.inquire_unknown", queue="payments")
+@shared_task(name="payments.inquire_unknown")
 def inquire_unknown(**_: Any) -> None:
     """Ask about instant payouts that have no answer and are due for a question."""
     with _alone(_INQUIRIES_LOCK) as first:
@@ -172,7 +172,7 @@ def inquire_unknown(**_: Any) -> None:
                 _log.info("asked about an instant payment", state=answer["state"], asked=answer["asked"])
 
 
-@shared_task(name="payments.work_cards", queue="payments")
+@shared_task(name="payments.work_cards")
 def work_cards(**_: Any) -> None:
     """Send or ask about card requests that were left, and make available what was reserved long enough."""
     with _alone(_CARDS_LOCK) as first:
@@ -182,7 +182,7 @@ def work_cards(**_: Any) -> None:
                 _log.info("cards worked", **done)
 
 
-@shared_task(name="payments.expire_intents", queue="payments")
+@shared_task(name="payments.expire_intents")
 def expire_intents(**_: Any) -> None:
     """Expire card payments that were not completed, or not captured, in time."""
     command = ExpireIntents(None)

@@ -40,7 +40,7 @@ CARD_REPORTS = "*.settlement.csv"
 _log = structlog.get_logger("bezant.reconciliation")
 
 
-@shared_task(name="reconciliation.take_in_statements", queue="reconciliation")
+@shared_task(name="reconciliation.take_in_statements")
 def take_in_statements(**_: Any) -> None:
     """Import the statements that lie in the incoming folder, then reconcile if there were any.
 
@@ -70,7 +70,7 @@ def take_in_statements(**_: Any) -> None:
         reconciliation.reconcile(as_of=at.date(), actor=actor, at=at)
 
 
-@shared_task(name="reconciliation.take_in_card_reports", queue="reconciliation")
+@shared_task(name="reconciliation.take_in_card_reports")
 def take_in_card_reports(**_: Any) -> None:
     """Apply the settlement reports of card processors in the incoming folder, and expect what they pay out.
 

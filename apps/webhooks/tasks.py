@@ -13,7 +13,7 @@ LINGER_S = 1.0
 PUMP_S, PUMP_LIMIT_S = 300.0, 360
 
 
-@shared_task(name="webhooks.work_inbox", queue="webhooks")
+@shared_task(name="webhooks.work_inbox")
 def work_inbox(**_: Any) -> None:
     """Apply provider events that are due."""
     from django.conf import settings
@@ -28,7 +28,6 @@ def work_inbox(**_: Any) -> None:
 
 @shared_task(
     name="webhooks.send_deliveries",
-    queue="webhooks",
     time_limit=PUMP_LIMIT_S,
     soft_time_limit=PUMP_LIMIT_S - 20,
 )
@@ -42,7 +41,7 @@ def send_deliveries(**_: Any) -> None:
             pump_from_settings(work_s=PUMP_S, linger_s=LINGER_S, on_winding_down=place.leave).run()
 
 
-@shared_task(name="webhooks.advance_replays", queue="webhooks")
+@shared_task(name="webhooks.advance_replays")
 def advance_replays(**_: Any) -> None:
     """Replay the next dead letters of each running job."""
     from apps.webhooks import replays
@@ -53,7 +52,7 @@ def advance_replays(**_: Any) -> None:
             replays.work(work_s=WORK_S)
 
 
-@shared_task(name="webhooks.keep_house", queue="webhooks")
+@shared_task(name="webhooks.keep_house")
 def keep_house(**_: Any) -> None:
     """Prepare partitions for days to come, remove what is past its time, release what waits for nobody."""
     from apps.webhooks import housekeeping
@@ -61,7 +60,7 @@ def keep_house(**_: Any) -> None:
     housekeeping.keep()
 
 
-@shared_task(name="webhooks.reconcile_sources", queue="webhooks")
+@shared_task(name="webhooks.reconcile_sources")
 def reconcile_sources(**_: Any) -> None:
     """Ask the providers what they sent, and take in what we do not have."""
     from apps.webhooks import reconcilers

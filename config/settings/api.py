@@ -24,7 +24,20 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {},
+    # Sets of choices that several members share, each with one name that generated clients can live with.
+    "ENUM_NAME_OVERRIDES": {
+        "PaymentTypeEnum": "apps.payments.api.enum_names.PAYMENT_TYPES",
+        "PaymentStateEnum": "apps.payments.api.enum_names.PAYMENT_STATES",
+        "MandateStateEnum": "apps.payments.api.enum_names.MANDATE_STATES",
+        "SchemeEnum": "apps.payments.api.enum_names.SCHEMES",
+        "RecallReasonEnum": "apps.payments.api.enum_names.RECALL_REASONS",
+        "PayeeResultEnum": "apps.payments.api.enum_names.PAYEE_RESULTS",
+        "AdviceEnum": "apps.payments.api.enum_names.ADVICE",
+        "BulkOrderStateEnum": ["ordered", "approved", "declined", "cancelled"],
+        "PersonOrCompanyEnum": ["person", "company"],
+        "EndpointStateEnum": ["active", "disabled", "failed", "gone"],
+        "SignatureEnum": "apps.webhooks.commands.endpoints.KINDS",
+    },
 }
 
 ISSUER = env.text("ISSUER", f"http://localhost:{env.number('PORT', 8000)}/oauth")

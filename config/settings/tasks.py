@@ -16,12 +16,20 @@ WEBHOOK_ALLOW_LOCAL = env.flag("WEBHOOK_ALLOW_LOCAL", default=False)
 """Send webhooks to http and to addresses of this machine too: for development, never where strangers register."""
 WEBHOOK_PROXY = env.text("WEBHOOK_PROXY")
 """An egress proxy (http://host:port) that all deliveries leave through, for a static address; it must guard too."""
-WEBHOOK_WORKERS = env.number("WEBHOOK_WORKERS", 1)
+WEBHOOK_WORKERS = env.number("WEBHOOK_WORKERS", 1, at_least=1)
 """How many workers of each kind (inbox, deliveries) may work at once, over all machines."""
+WEBHOOK_TIMEOUT_S = env.number("WEBHOOK_TIMEOUT_S", 15, at_least=1, at_most=30)
+"""How long one attempt of a delivery may take in all, from looking up the name to the last byte of the answer.
+At most what a sending task has left, when its time is up, to wait for what is in the air."""
 WEBHOOK_LEASE_S = env.number("WEBHOOK_LEASE_S", 60)
 """How long a worker has for what it has claimed, before another one takes over."""
-WEBHOOK_HISTORY_DAYS = env.number("WEBHOOK_HISTORY_DAYS", 90)
-WEBHOOK_BODIES_DAYS = env.number("WEBHOOK_BODIES_DAYS", 90)
+if WEBHOOK_LEASE_S <= WEBHOOK_TIMEOUT_S:
+    raise env.BadEnvironment(
+        f"WEBHOOK_LEASE_S ({WEBHOOK_LEASE_S}) is longer than WEBHOOK_TIMEOUT_S ({WEBHOOK_TIMEOUT_S}): "
+        "a lease that ends while an attempt is still in the air lets a second worker send the same delivery"
+    )
+WEBHOOK_HISTORY_DAYS = env.number("WEBHOOK_HISTORY_DAYS", 90, at_least=1)
+WEBHOOK_BODIES_DAYS = env.number("WEBHOOK_BODIES_DAYS", 90, at_least=1)
 
 BANK_FILES_EVERY_S = env.number("BANK_FILES_EVERY_S", 5 if ENVIRONMENT == "sandbox" else 900)
 """How often approved payments go out and the bank's answers are looked for, in seconds."""

@@ -20,7 +20,7 @@ import psycopg
 
 from tests.database import ROOT, clone_database, environment, start_cluster
 
-LEASE_S = 3
+LEASE_S, TIMEOUT_S = 3, 2
 DATABASE = "bezant_chaos"
 
 
@@ -58,6 +58,7 @@ class Platform:
                 "PORT": str(self.port),
                 "WEBHOOK_ALLOW_LOCAL": "true",
                 "WEBHOOK_LEASE_S": str(LEASE_S),
+                "WEBHOOK_TIMEOUT_S": str(TIMEOUT_S),
                 "WEB_PROCESSES": "2",
                 "LOG_LEVEL": "WARNING",
                 **self.variables,

@@ -133,7 +133,12 @@ class TestC1Flood:
                 copies=1,
                 verdicts=[],
                 kill_s=60,
-                variables={"CHAOS_VARIANT": "no_token", "WEBHOOK_LEASE_S": "1", "WEBHOOK_WORKERS": "2"},
+                variables={
+                    "CHAOS_VARIANT": "no_token",
+                    "WEBHOOK_LEASE_S": "2",
+                    "WEBHOOK_TIMEOUT_S": "1",
+                    "WEBHOOK_WORKERS": "2",
+                },
                 data=lambda number: {"n": number, "slow_s": "0.25"},
             )
             if counts.double:
@@ -151,7 +156,7 @@ class TestC1Flood:
             copies=1,
             verdicts=verdicts,
             kill_s=60,
-            variables={"WEBHOOK_LEASE_S": "1", "WEBHOOK_WORKERS": "2"},
+            variables={"WEBHOOK_LEASE_S": "2", "WEBHOOK_TIMEOUT_S": "1", "WEBHOOK_WORKERS": "2"},
             data=lambda number: {"n": number, "slow_s": "0.12"},
         )
 
@@ -310,7 +315,7 @@ def poison(folder, name, *, events, raises_every, exits_every, verdicts):
             {"do": "raise"} if number in bad else {"do": "exit"} if number in worse else {}
         )
 
-    with platform(folder, variables={"WEBHOOK_LEASE_S": "1"}) as running:
+    with platform(folder, variables={"WEBHOOK_LEASE_S": "2", "WEBHOOK_TIMEOUT_S": "1"}) as running:
         path = add_source(running)
         running.start("web", "worker", "beat")
         provider = Provider(running, path, copies=1)

@@ -320,7 +320,7 @@ def test_c12_bad_endpoints_leave_the_others_alone(tmp_path, verdicts):
     kinds = ["timeout"] * 10 + ["fail"] * 10 + ["patience"] * 5 + ["gone", "huge", "drip"] + ["well"] * 72
     try:
         # A lease must outlast the slowest answer, or what hangs is claimed again and fills the pump.
-        with platform(tmp_path, variables={"WEBHOOK_LEASE_S": "20"}) as running:
+        with platform(tmp_path, variables={"WEBHOOK_LEASE_S": "20", "WEBHOOK_TIMEOUT_S": "15"}) as running:
             endpoints = [(f"{sink.url}/{kind}-{number}", {}) for number, kind in enumerate(kinds)]
             organisation, made = set_up(running, endpoints)
             running.start("worker", "beat", "relay")

@@ -113,7 +113,7 @@ class EnabledSerializer(serializers.Serializer[Any]):
     queued = serializers.IntegerField(required=False)
 
 
-class AttemptSerializer(serializers.Serializer[Any]):
+class DeliveryAttemptSerializer(serializers.Serializer[Any]):
     number = serializers.IntegerField()
     started_at = serializers.DateTimeField()
     took_ms = serializers.IntegerField()
@@ -140,7 +140,7 @@ class DeliverySerializer(serializers.Serializer[Any]):
 
 class OneDeliverySerializer(DeliverySerializer):
     next_attempt_at = serializers.DateTimeField(allow_null=True)
-    tries = AttemptSerializer(many=True)
+    tries = DeliveryAttemptSerializer(many=True)
 
 
 class DeliveryPageSerializer(serializers.Serializer[Any]):

@@ -31,6 +31,7 @@ class Machine:
             "PORT": str(self.web_port),
             "WEBHOOK_ALLOW_LOCAL": "true",
             "WEBHOOK_LEASE_S": "5",
+            "WEBHOOK_TIMEOUT_S": "4",
             "LOG_LEVEL": "WARNING",
             "WEB_THREADS": "8",
             "WEB_PROCESSES": "2",

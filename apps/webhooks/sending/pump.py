@@ -160,6 +160,7 @@ def pump_from_settings(*, work_s: float, linger_s: float, **options: Any) -> Pum
     sender = Sender(
         allow_local=settings.WEBHOOK_ALLOW_LOCAL,
         proxy=settings.WEBHOOK_PROXY,
+        total_s=settings.WEBHOOK_TIMEOUT_S,
         in_flight_max=options.get("in_flight_max", IN_FLIGHT_MAX),
     )
     claimer = Claimer(lease_s=settings.WEBHOOK_LEASE_S)

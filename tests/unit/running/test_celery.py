@@ -36,6 +36,20 @@ class TestConfiguration:
 
 
 class TestTheApp:
+    def test_sends_each_context_s_tasks_to_its_own_queue(self) -> None:
+        app.loader.import_default_modules()
+        ours = [name for name in app.tasks if not name.startswith("celery.")]
+
+        for name in ours:
+            context = name.partition(".")[0]
+            wanted = context if context in QUEUES else "default"
+            assert app.amqp.router.route({}, name)["queue"].name == wanted, name
+        assert {name.partition(".")[0] for name in ours} >= set(QUEUES) - {"default"}
+
+    def test_has_no_task_that_names_its_queue_itself(self) -> None:
+        """Celery 6 no longer looks at it, and 5 warns."""
+        assert not [name for name, task in app.tasks.items() if "queue" in type(task).__dict__]
+
     def test_refuses_a_queue_that_nobody_declared(self) -> None:
         with pytest.raises(QueueNotFound, match="nobodys"):
             app.send_task("core.record_heartbeat", queue="nobodys")
