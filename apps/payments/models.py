@@ -251,6 +251,8 @@ class BulkOrder(Living):
     currency = CurrencyField()
     reference = models.CharField(max_length=70, default="")  # the client's own
     source_sha256 = models.CharField(max_length=64, default="")  # of the file that it was read from
+    verifies_payees = models.BooleanField(default=False)  # what is found of them is confirmed with the order
+    accepted_results = models.CharField(max_length=64, default="")  # the digest that was confirmed
     ordered_by = models.CharField(max_length=120)
     approved_by = models.CharField(max_length=120, default="")
     created_at = models.DateTimeField()
@@ -488,6 +490,7 @@ class PayoutPolicy(TenantModel):
     currency = CurrencyField()
     auto_approve_up_to_minor = MoneyMinorField()
     verify_payee = models.BooleanField(default=False)  # a payout must name a verification of its payee
+    bulk_opt_out = models.BooleanField(default=False)  # a company does without it for packages of payments
     changed_at = models.DateTimeField()
 
     class Meta(TenantModel.Meta):

@@ -72,6 +72,37 @@ class ProviderCircuit(TenantModel):
         return self.name
 
 
+class BulkVerification(TenantModel):
+    """What was found of a payee of a bulk order, once; the newest counts. Name and IBAN are the counterparty's."""
+
+    bulk_order_id = models.UUIDField()
+    counterparty_id = models.UUIDField()
+    result = models.CharField(max_length=12)
+    matched_name = EncryptedTextField(
+        purpose="bulk_verification", subject="counterparty_id", max_length=140, null=True
+    )  # the holder's, told for a close match
+    provider = models.CharField(max_length=30, default="")
+    answered_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.CheckConstraint(
+                condition=models.Q(result__in=[result.value for result in Result]),
+                name="payments_bulk_payee_result",
+            ),
+        ]
+        indexes = [
+            # The newest finding on each payee of an order.
+            models.Index(
+                fields=["bulk_order_id", "counterparty_id", "-answered_at"], name="payments_bulk_findings"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class PayeeVerification(TenantModel):
     """Whether a name belongs to an account's holder: who asked, what was answered, by whom, when.
 

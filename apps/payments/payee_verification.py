@@ -115,7 +115,7 @@ def _find(organisation_id: UUID, verification_id: UUID, provider: PayeeProvider,
     with tenancy.scope(organisation_id):
         row = PayeeVerification.objects.get(pk=verification_id)
         name, iban = row.name.reveal(), row.iban.reveal()
-    ours = _our_own(name, iban)
+    ours = our_own(name, iban)
     if ours is not None:
         return ours
     at = clock.database_now()
@@ -123,11 +123,11 @@ def _find(organisation_id: UUID, verification_id: UUID, provider: PayeeProvider,
         if not circuits.passable([PROVIDER], at=at)[PROVIDER]:
             return Finding(Result.NOT_POSSIBLE, PROVIDER)
     found = provider.verify(name=name, iban=iban)
-    _note_call(found.error, at=at)
+    note_call(found.error, at=at)
     return found
 
 
-def _our_own(name: str, iban: str) -> Finding | None:
+def our_own(name: str, iban: str) -> Finding | None:
     """Answer for an account that we hold, whichever organisation's; None for any other."""
     with tenancy.scope(tenancy.PLATFORM):
         account = accounts.payment_account_by_iban(iban)
@@ -147,7 +147,8 @@ def _our_own(name: str, iban: str) -> Finding | None:
     return Finding(result, "own", holder if result is Result.CLOSE_MATCH else "")
 
 
-def _note_call(error: str, *, at: datetime) -> None:
+def note_call(error: str, *, at: datetime) -> None:
+    """Hold a failed call against the provider, or a success in its favour."""
     if error or not circuits.is_clean(PROVIDER):
         execute(NoteCall(None, PROVIDER, error), actor=system_actor("verify_payee"), key=None, at=at)
 

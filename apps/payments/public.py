@@ -70,6 +70,7 @@ from apps.payments.commands.bulk import (
     ApproveBulkOrder,
     BulkPayout,
     CancelBulkOrder,
+    ConfirmBulkOrder,
     CreateBulkOrder,
     DeclineBulkOrder,
 )
@@ -159,6 +160,7 @@ __all__ = [
     "CollectByAch",
     "Collection",
     "CollectionPolicy",
+    "ConfirmBulkOrder",
     "ContestDispute",
     "Counterparty",
     "CreateBulkOrder",

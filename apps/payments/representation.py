@@ -8,6 +8,7 @@ from typing import Any
 from apps.core.http.api import money_data
 from apps.core.ids import public_id
 from apps.core.money import Money
+from apps.payments.bulk_results import results_of
 from apps.payments.domain import cards
 from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.models import BulkOrder, Payment, StandingOrder
@@ -130,8 +131,9 @@ def dispute_data(dispute: Dispute) -> dict[str, Any]:
     }
 
 
-def bulk_order_data(order: BulkOrder) -> dict[str, Any]:
-    """Return the JSON of a bulk order."""
+def bulk_order_data(order: BulkOrder, *, with_results: bool = True) -> dict[str, Any]:
+    """Return the JSON of a bulk order; a list goes without what was found of its payees."""
+    results = results_of(order).as_data() if order.verifies_payees and with_results else None
     return {
         "id": public_id("blk", order.pk),
         "state": order.state,
@@ -139,6 +141,8 @@ def bulk_order_data(order: BulkOrder) -> dict[str, Any]:
         "payments": order.payment_count,
         "total": money_data(Money(order.total_minor, order.currency)),
         "reference": order.reference,
+        "verifies_payees": order.verifies_payees,
+        "verification": results,
         "approved": bool(order.approved_by),
         "created_at": _time(order.created_at),
         "changed_at": _time(order.changed_at),

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core import tenancy
 from apps.core.commands import Command
 from apps.core.errors import NotFound
 from apps.core.http.api import ApiView, MoneySerializer, PublicIdField
@@ -18,11 +19,14 @@ from apps.core.http.pages import page_by_id
 from apps.core.http.parsers import LongJsonParser
 from apps.core.ids import parse_public_id
 from apps.payments.api.serializers import CreditorSerializer, PaymentPageSerializer, ReasonSerializer
+from apps.payments.bulk_results import latest, results_data
+from apps.payments.bulk_verification import verify_bulk_order
 from apps.payments.commands.bulk import (
     PAYMENTS_MAX,
     ApproveBulkOrder,
     BulkPayout,
     CancelBulkOrder,
+    ConfirmBulkOrder,
     CreateBulkOrder,
     DeclineBulkOrder,
 )
@@ -35,9 +39,11 @@ from apps.payments.commands.standing import (
     PauseStandingOrder,
     ResumeStandingOrder,
 )
+from apps.payments.domain.payee import Result
 from apps.payments.domain.references import REMITTANCE_MAX
 from apps.payments.domain.schedules import COUNT_MAX, DayRule, Frequency, Schedule
 from apps.payments.models import BulkOrder, Payment, StandingOrder
+from apps.payments.models_instant import BulkVerification
 from apps.payments.representation import bulk_order_data, payment_data, standing_order_data
 
 READ_WRITE = {"GET": "payments.read", "POST": "payments.write"}
@@ -59,6 +65,47 @@ class BulkOrderIn(_S):
     account_id = PublicIdField("acc")
     payments = serializers.ListField(child=BulkPayoutIn(), min_length=1, max_length=PAYMENTS_MAX)
     reference = serializers.CharField(max_length=70, required=False, default="", allow_blank=True)
+    verify_payees = serializers.BooleanField(
+        required=False, default=False, help_text="Verify the payees, also where your policy does not ask."
+    )
+
+
+class VerificationIn(_S):
+    """The results that are accepted."""
+
+    verification = serializers.CharField(
+        max_length=64,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="The digest of the results, as the order shows it; needed where payees are verified.",
+    )
+
+
+class ResultsOut(_S):
+    """What was found of the payees of an order."""
+
+    payees = serializers.IntegerField()
+    match = serializers.IntegerField()
+    close_match = serializers.IntegerField()
+    no_match = serializers.IntegerField()
+    not_possible = serializers.IntegerField()
+    not_checked = serializers.IntegerField()
+    digest = serializers.CharField(help_text="Stands for all results; empty until all payees are checked.")
+    oldest_at = serializers.DateTimeField(allow_null=True)
+
+
+class PayeeResultOut(_S):
+    counterparty_id = serializers.CharField()
+    result = serializers.ChoiceField(choices=[result.value for result in Result])
+    matched_name = serializers.CharField(allow_null=True, help_text="The holder's, for a close match.")
+    provider = serializers.CharField()
+    answered_at = serializers.DateTimeField()
+
+
+class PayeeResultPage(_S):
+    items = PayeeResultOut(many=True)
+    next = serializers.CharField(allow_null=True)
 
 
 class BulkOrderOut(_S):
@@ -68,6 +115,8 @@ class BulkOrderOut(_S):
     payments = serializers.IntegerField()
     total = MoneySerializer()
     reference = serializers.CharField()
+    verifies_payees = serializers.BooleanField()
+    verification = ResultsOut(allow_null=True, help_text="Null in lists, and where no payee is verified.")
     approved = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     changed_at = serializers.DateTimeField()
@@ -163,7 +212,7 @@ class BulkOrders(ApiView):
     def get(self, request: Request) -> Response:
         """List bulk orders, newest first."""
         rows, links = page_by_id(request, BulkOrder.objects.all())
-        return Response({"items": [bulk_order_data(row) for row in rows], **links})
+        return Response({"items": [bulk_order_data(row, with_results=False) for row in rows], **links})
 
     @extend_schema(
         operation_id="create_bulk_order",
@@ -183,7 +232,13 @@ class BulkOrders(ApiView):
             for one in order["payments"]
         )
         return self.execute(
-            CreateBulkOrder(self.organisation_id, order["account_id"], payouts, order["reference"])
+            CreateBulkOrder(
+                self.organisation_id,
+                order["account_id"],
+                payouts,
+                order["reference"],
+                verify_payees=order["verify_payees"],
+            )
         )
 
 
@@ -215,11 +270,50 @@ class BulkPayments(ApiView):
         return _payments(request, bulk_order_id=order.pk)
 
 
+class BulkPayees(ApiView):
+    """What was found of the payees of a bulk order."""
+
+    scopes = {"GET": "payments.read"}
+
+    @extend_schema(
+        operation_id="list_bulk_order_payees",
+        tags=["bulk orders"],
+        parameters=PAGED,
+        responses=answers(PayeeResultPage, 400, 404),
+    )
+    def get(self, request: Request, order_id: str) -> Response:
+        """List the newest finding on each payee; the payments name them by `counterparty_id`."""
+        order = _one(BulkOrder, order_id)
+        newest = BulkVerification.objects.filter(pk__in=latest(order).values("pk"))
+        rows, links = page_by_id(request, newest)
+        return Response({"items": [results_data(row) for row in rows], **links})
+
+
+class VerifyBulk(ApiView):
+    """Asking about the payees."""
+
+    scopes = {"POST": "payments.write"}
+
+    @extend_schema(
+        operation_id="verify_bulk_order",
+        tags=["bulk orders"],
+        request=None,
+        responses=answers(BulkOrderOut, 404, 409),
+    )
+    def post(self, request: Request, order_id: str) -> Response:
+        """Ask about up to 500 payees that have no answer of the last day; repeat while some are not checked."""
+        key = parse_public_id(BulkOrder.PREFIX, order_id)
+        verify_bulk_order(self.organisation_id, key, actor=self.actor)
+        with tenancy.scope(self.organisation_id):
+            return Response(bulk_order_data(_one(BulkOrder, order_id)))
+
+
 class _Action(ApiView):
     """The base of what changes an order."""
 
     model: ClassVar[type[BulkOrder | StandingOrder]]
     with_reason: ClassVar[bool] = False
+    with_verification: ClassVar[bool] = False
 
     def command(self, order_id: UUID, **given: Any) -> Command:
         """Build the command."""
@@ -228,16 +322,20 @@ class _Action(ApiView):
     def act(self, request: Request, order_id: str) -> Response:
         """Read the reason if there is one, run the command, answer with the order."""
         given = {"reason": _read(ReasonSerializer, request)["reason"]} if self.with_reason else {}
+        if self.with_verification:
+            given = _read(VerificationIn, request)
         key = parse_public_id(self.model.PREFIX, order_id)
         return self.execute(self.command(key, **given), status=200)
 
 
-def _described(operation: str, shape: Any, *, tag: str, reason: bool = False) -> Any:
+def _described(
+    operation: str, shape: Any, *, tag: str, reason: bool = False, verification: bool = False
+) -> Any:
     return extend_schema(
         operation_id=operation,
         tags=[tag],
         parameters=IDEMPOTENT,
-        request=ReasonSerializer if reason else None,
+        request=VerificationIn if verification else ReasonSerializer if reason else None,
         responses=answers(shape, 400, 404, 409, 422),
     )
 
@@ -247,15 +345,33 @@ class ApproveBulk(_Action):
 
     scopes = {"POST": "payments.approve"}
     model = BulkOrder
+    with_verification = True
 
-    @_described("approve_bulk_order", BulkOrderOut, tag="bulk orders")
+    @_described("approve_bulk_order", BulkOrderOut, tag="bulk orders", verification=True)
     def post(self, request: Request, order_id: str) -> Response:
-        """Approve a bulk order that another client or person ordered."""
+        """Approve a bulk order that another client or person ordered, and what was found of its payees."""
         return self.act(request, order_id)
 
     def command(self, order_id: UUID, **given: Any) -> Command:
         """Build the command."""
-        return ApproveBulkOrder(self.organisation_id, order_id)
+        return ApproveBulkOrder(self.organisation_id, order_id, **given)
+
+
+class ConfirmBulk(_Action):
+    """Accepting what was found, where no second person is needed."""
+
+    scopes = {"POST": "payments.write"}
+    model = BulkOrder
+    with_verification = True
+
+    @_described("confirm_bulk_order", BulkOrderOut, tag="bulk orders", verification=True)
+    def post(self, request: Request, order_id: str) -> Response:
+        """Accept what was found of the payees, and let an order go that needs no second person."""
+        return self.act(request, order_id)
+
+    def command(self, order_id: UUID, **given: Any) -> Command:
+        """Build the command."""
+        return ConfirmBulkOrder(self.organisation_id, order_id, **given)
 
 
 class DeclineBulk(_Action):

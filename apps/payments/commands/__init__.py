@@ -17,6 +17,7 @@ from apps.payments.commands.bulk import (
     ApproveBulkOrder,
     BulkPayout,
     CancelBulkOrder,
+    ConfirmBulkOrder,
     CreateBulkOrder,
     DeclineBulkOrder,
 )
@@ -112,6 +113,7 @@ __all__ = [
     "CloseBatch",
     "CloseReturnDispute",
     "CollectByAch",
+    "ConfirmBulkOrder",
     "ContestDispute",
     "CreateBulkOrder",
     "CreateCardPayment",

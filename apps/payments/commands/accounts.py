@@ -101,11 +101,13 @@ def _account_at_bank(command: AddSettlementAccount) -> tuple[str, str]:
 class SetPayoutPolicy(Command):
     """Say up to which amount an organisation's payouts in a currency need no second person.
 
-    `verify_payee` asks each payout to name a verification of its payee; None leaves that as it is.
+    `verify_payee` asks each payout to name a verification of its payee; `bulk_opt_out` does without it for
+    bulk orders from accounts that are not a consumer's ((EU) 2024/886). None leaves them as they are.
     """
 
     auto_approve_up_to: Money
     verify_payee: bool | None = None
+    bulk_opt_out: bool | None = None
 
 
 @handles(SetPayoutPolicy, name="payments.set_payout_policy", version=1, permission="platform.configure")
@@ -118,6 +120,8 @@ def set_payout_policy(command: SetPayoutPolicy, context: Context) -> dict[str, A
     values: dict[str, Any] = {"auto_approve_up_to_minor": limit.minor, "changed_at": context.at}
     if command.verify_payee is not None:
         values["verify_payee"] = command.verify_payee
+    if command.bulk_opt_out is not None:
+        values["bulk_opt_out"] = command.bulk_opt_out
     row, _ = PayoutPolicy.objects.update_or_create(
         organisation_id=command.organisation_id,
         currency=limit.currency,
@@ -130,6 +134,7 @@ def set_payout_policy(command: SetPayoutPolicy, context: Context) -> dict[str, A
         currency=limit.currency,
         up_to_minor=limit.minor,
         verify_payee=row.verify_payee,
+        bulk_opt_out=row.bulk_opt_out,
     )
     return {
         "currency": limit.currency,
@@ -149,3 +154,14 @@ def must_verify_payee(organisation_id: UUID, currency: str) -> bool:
     return PayoutPolicy.objects.filter(
         organisation_id=organisation_id, currency=currency, verify_payee=True
     ).exists()
+
+
+def must_verify_payees(organisation_id: UUID, currency: str, *, payer: str) -> bool:
+    """Tell whether the policy asks for verifications of the payees of a bulk order.
+
+    `payer` is a person or a company: only the latter can have opted out.
+    """
+    policy = PayoutPolicy.objects.filter(
+        organisation_id=organisation_id, currency=currency, verify_payee=True
+    ).first()
+    return policy is not None and not (policy.bulk_opt_out and payer == "company")

@@ -7,7 +7,7 @@ stores the answer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,14 +15,12 @@ from apps.accounts import public as accounts
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict, NotFound
 from apps.core.ids import public_id
+from apps.payments.bulk_results import VALID_FOR
 from apps.payments.commands.accounts import must_verify_payee
 from apps.payments.domain.payee import NAME_MAX as HOLDER_MAX
 from apps.payments.domain.payee import Result, normalised
 from apps.payments.domain.references import NAME_MAX, clean_text
 from apps.payments.models_instant import PayeeVerification
-
-VALID_FOR = timedelta(hours=24)
-"""How long a verification can be confirmed: the holder of an account may change."""
 
 
 class PayeeNotVerified(Conflict):
