@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -13,6 +14,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count, QuerySet
 
+from apps.core.crypto.errors import KeyDestroyed
+from apps.core.crypto.runtime import key_ring
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
 from apps.payments.domain.lifecycle import Event, Kind, State
@@ -30,6 +33,8 @@ from apps.payments.models import (
 from apps.payments.models_debits import Mandate
 from apps.payments.models_instant import PayeeVerification
 from apps.payments.routing import SettlementRoute, route_of
+
+_NAMES_AT_ONCE = 5_000
 
 
 def payments(
@@ -108,6 +113,35 @@ def count_of_order(order: BulkOrder) -> dict[str, int]:
     """Count the payments of a bulk order by the state they are in now."""
     rows = Payment.objects.filter(bulk_order_id=order.pk).order_by().values_list("state")
     return dict(rows.annotate(number=Count("id")).order_by("state"))
+
+
+def counterparty_names(payment_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Open the names of who is at the other end of many payments; those that were erased are left out.
+
+    Needs a scope that shows the payments. Each name is opened once, their keys fetched together.
+    """
+    of_payment: dict[UUID, UUID | None] = {}
+    wanted = sorted(payment_ids)
+    for start in range(0, len(wanted), _NAMES_AT_ONCE):
+        rows = Payment.objects.filter(
+            id__in=wanted[start : start + _NAMES_AT_ONCE], counterparty_id__isnull=False
+        )
+        of_payment.update(rows.values_list("id", "counterparty_id"))
+    names: dict[UUID, str] = {}
+    keys = sorted({key for key in of_payment.values() if key is not None})
+    for start in range(0, len(keys), _NAMES_AT_ONCE):
+        names.update(_names_of(keys[start : start + _NAMES_AT_ONCE]))
+    return {key: names[other] for key, other in of_payment.items() if other and other in names}
+
+
+def _names_of(counterparty_ids: list[UUID]) -> dict[UUID, str]:
+    found = list(Counterparty.objects.filter(pk__in=counterparty_ids).only("id", "organisation_id", "name"))
+    names: dict[UUID, str] = {}
+    with key_ring().at_hand({(row.organisation_id, row.id) for row in found}):
+        for row in found:
+            with suppress(KeyDestroyed):
+                names[row.id] = row.name.reveal()
+    return names
 
 
 def payee_verification(key: UUID) -> PayeeVerification:

@@ -63,6 +63,12 @@ class Expectation(TenantModel):
                 condition=models.Q(state=ExpectationState.OPEN.value),
                 name="reconciliation_open_expected",
             ),
+            # Proposals look for payments of nearly an amount.
+            models.Index(
+                fields=["bank_account_id", "currency", "amount_minor", "id"],
+                condition=models.Q(state=ExpectationState.OPEN.value, payment_id__isnull=False),
+                name="reconciliation_open_amounts",
+            ),
             # Returns and duplicates ask for what was matched before.
             models.Index(
                 fields=["bank_account_id", "end_to_end", "amount_minor"],

@@ -8,6 +8,7 @@ import pytest
 from apps.reconciliation.domain.breaks import age_bucket, compare
 from apps.reconciliation.domain.calendar import add_business_days, easter_sunday, is_business_day
 from apps.reconciliation.domain.continuity import Link, check_chain
+from apps.reconciliation.domain.names import are_alike, comparable
 from apps.reconciliation.domain.references import compared, iban_checks, ibans_in
 
 
@@ -115,3 +116,25 @@ class TestCompare:
 )
 def test_age_has_a_name(days, bucket):
     assert age_bucket(days) == bucket
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("Example Supplies B.V.", "BV EXAMPLE SUPPLIES"),
+            ("Jürgen Müller & Façade", "facade jurgen muller"),
+            ("International Example Holdings of Europe", "INTERNATIONAL EXAMPLE HOL"),
+        ],
+    )
+    def test_accents_order_and_a_cut_make_no_other_name(self, one, other):
+        first, second = comparable(one), comparable(other)
+        assert are_alike(first, second)
+        assert are_alike(first, second) == are_alike(second, first)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [("Ada Example", "Adam Sample"), ("", ""), ("ABC", "ABC"), ("Smith", "Smithson Ltd")],
+    )
+    def test_others_are_others(self, one, other):
+        assert not are_alike(comparable(one), comparable(other))
