@@ -147,6 +147,7 @@ app.conf.beat_schedule = {
     "status reports in": every(settings.BANK_FILES_EVERY_S, "payments.import_status_reports"),
     "returns in": every(settings.BANK_FILES_EVERY_S, "payments.import_returns"),
     "standing orders": every(60, "payments.run_standing_orders"),
+    "debits presented again": every(300, "payments.retry_collections"),
     "orders nobody approved": every(300, "payments.expire_holds"),
     "recalls out": every(settings.BANK_FILES_EVERY_S, "payments.send_recalls"),
     "prenotifications": every(60, "payments.tell_of_collections"),

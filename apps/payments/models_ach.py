@@ -67,12 +67,17 @@ class AchCollectionPolicy(TenantModel):
 
     reserve_banking_days = models.PositiveSmallIntegerField()
     approval_above_minor = MoneyMinorField(null=True)  # None: no debit needs a second person
+    # How often the clock presents again what came back for lack of money; a person can in any case.
+    automatic_retries = models.PositiveSmallIntegerField(default=0)
     changed_at = models.DateTimeField()
 
     class Meta(TenantModel.Meta):
         constraints = [
             *TenantModel.Meta.constraints,
             models.UniqueConstraint(fields=["organisation_id"], name="payments_ach_policy_once"),
+            models.CheckConstraint(
+                condition=models.Q(automatic_retries__lte=2), name="payments_ach_policy_retries"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -20,6 +20,7 @@ from apps.core.commands import execute
 from apps.core.errors import Refusal
 from apps.core.folders import Incoming
 from apps.payments import card_calls, instant
+from apps.payments.ach_retries import retry_due
 from apps.payments.calendar import execution_day
 from apps.payments.commands import ExpireIntents
 from apps.payments.due import cancel_unmandated, expire_unused_mandates, finalise_due, prenotify_due
@@ -70,6 +71,13 @@ def run_standing_orders(**_: Any) -> None:
     """Make the payments of standing orders that are due."""
     for run in run_due(actor=system_actor("run_standing_orders"), at=clock.database_now()):
         _log.info("standing order run", **run)
+
+
+@shared_task(name="payments.retry_collections")
+def retry_collections(**_: Any) -> None:
+    """Present ACH debits again that came back for lack of money, where the policy wants it."""
+    for retry in retry_due(actor=system_actor("retry_collections"), at=clock.database_now()):
+        _log.info("debit presented again", **retry)
 
 
 @shared_task(name="payments.expire_holds")

@@ -58,10 +58,15 @@ class NotToBeRetried(Conflict):
 
 @dataclass(frozen=True)
 class SetAchCollectionPolicy(Command):
-    """Let an organisation debit by the ACH, and say for how many banking days its money is reserved."""
+    """Let an organisation debit by the ACH, and say for how many banking days its money is reserved.
+
+    `automatic_retries` is how often the clock presents again what came back for lack of money; None
+    leaves that as it is, at first 0.
+    """
 
     reserve_banking_days: int = DEFAULT_RESERVE_BANKING_DAYS
     approval_above_minor: int | None = None
+    automatic_retries: int | None = None
 
 
 @handles(
@@ -81,11 +86,16 @@ def set_ach_collection_policy(command: SetAchCollectionPolicy, context: Context)
         "reserve_banking_days": command.reserve_banking_days,
         "approval_above_minor": command.approval_above_minor,
     }
+    if command.automatic_retries is not None:
+        if not 0 <= command.automatic_retries <= RETRIES_MAX:
+            raise Invalid(field="automatic_retries", minimum=0, maximum=RETRIES_MAX)
+        values["automatic_retries"] = command.automatic_retries
     row, _ = AchCollectionPolicy.objects.update_or_create(
         organisation_id=command.organisation_id,
         defaults={**values, "changed_at": context.at},
         create_defaults={**values, "changed_at": context.at, "id": context.new_id()},
     )
+    values["automatic_retries"] = row.automatic_retries
     context.note("ach_collection_policy", str(row.pk), **values)
     return values
 

@@ -121,6 +121,15 @@ CHANGES: dict[str, str] = {
 """What a notification of change corrects."""
 
 
+def retries() -> dict[str, int]:
+    """Return the codes after which an entry may be presented again, and after how many seconds."""
+    return {
+        code: known.retry_after_s
+        for code, known in RETURNS.items()
+        if known.action is Action.RETRY and known.retry_after_s is not None
+    }
+
+
 def classify(code: str) -> Classified:
     """Say what a return or change code means and what to do; one that is not known is its owner's to fix."""
     known = RETURNS.get(code)
