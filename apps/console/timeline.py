@@ -6,7 +6,7 @@ from uuid import UUID
 
 from apps.compliance.public import audit_of_object
 from apps.core.errors import Refusal
-from apps.core.ids import parse_public_id
+from apps.core.ids import parse_public_id, public_id
 from apps.core.registries import TIMELINES, TimelineItem
 from apps.ledger import public as ledger
 from apps.payments import public as payments
@@ -106,6 +106,33 @@ def _journals(object_id: str) -> list[TimelineItem]:
     ]
 
 
+def _exchanges(object_id: str) -> list[TimelineItem]:
+    """Tell at which quote a payment was exchanged, and what left the account for it."""
+    payment_id = _payment(object_id)
+    found = payments.payments().filter(pk=payment_id, quote_id__isnull=False).first() if payment_id else None
+    if found is None or found.quote_id is None:
+        return []
+    quote, _ = payments.fx_quote(found.quote_id)
+    exchange = quote.exchange
+    return [
+        TimelineItem(
+            found.created_at,
+            "journal",
+            f"exchanged {exchange.sold} for {exchange.bought}",
+            found.ordered_by,
+            {
+                "rate": payments.rate_text(found.exchange_rate or exchange.mid),
+                "mid rate": f"{payments.rate_text(exchange.mid)} ({quote.source})",
+                "spread": exchange.spread,
+                "fee": exchange.fee,
+                "quote": public_id("fxq", quote.id),
+            },
+            f"/console/journals/{found.exchange_seq}/",
+        )
+    ]
+
+
+TIMELINES.register("console.exchanges", _exchanges)
 TIMELINES.register("console.audit", _audit)
 TIMELINES.register("console.states", _states)
 TIMELINES.register("console.journals", _journals)

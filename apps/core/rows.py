@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -69,7 +70,7 @@ def _left_to_database(field: Any, rows: Sequence[models.Model]) -> bool:
     """Tell whether no row gives the field a value: then its default in the database stands."""
     if not field.has_db_default():
         return False
-    given = (str, int, bytes, date, UUID)
+    given = (str, int, bytes, date, Decimal, UUID)
     return not any(isinstance(row.__dict__.get(field.attname), given) for row in rows)
 
 
@@ -122,5 +123,6 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     date: lambda value: value.isoformat(),
     datetime: lambda value: f'"{value.isoformat()}"',
     Jsonb: lambda value: _quoted(json.dumps(value.obj)),
+    Decimal: str,
     bytes: lambda value: f'"\\\\x{value.hex()}"',
 }

@@ -262,31 +262,65 @@ def exchange(
     reference: str = "",
     at: datetime | None = None,
 ) -> PostedJournal:
-    """Exchange currencies in one journal, through the position accounts of the two currencies.
-
-    Each currency sums to zero on its own; the position accounts show what the organisation is long or
-    short of. The rate stored is units bought for one unit sold, in major units, exact to 12 digits.
-    Raises the refusals of a posting.
-    """
-    if sold.currency == bought.currency or sold.minor <= 0 or bought.minor <= 0:
-        raise Invalid(field="bought", reason="two amounts above zero in two currencies")
-    scale = Decimal(10) ** (exponent(sold.currency) - exponent(bought.currency))
-    rate = (Context(prec=12).divide(Decimal(bought.minor), Decimal(sold.minor)) * scale).normalize()
+    """Exchange currencies in one journal (`exchange_draft`). Raises the refusals of a posting."""
     return post(
-        JournalDraft(
+        exchange_draft(
             key=key,
-            kind="ledger.exchange",
             organisation_id=organisation_id,
-            postings=(
-                Posting(debit=source_id, credit=position_sold_id, amount=sold),
-                Posting(debit=position_bought_id, credit=target_id, amount=bought),
-            ),
-            rate=rate,
+            sold=sold,
+            bought=bought,
+            source_id=source_id,
+            target_id=target_id,
+            position_sold_id=position_sold_id,
+            position_bought_id=position_bought_id,
             effective_date=effective_date,
             actor=actor,
             reference=reference,
             at=at,
         )
+    )
+
+
+def exchange_draft(
+    *,
+    key: UUID,
+    organisation_id: UUID,
+    sold: Money,
+    bought: Money,
+    source_id: int,
+    target_id: int,
+    position_sold_id: int,
+    position_bought_id: int,
+    effective_date: date,
+    actor: str,
+    reference: str = "",
+    at: datetime | None = None,
+    charges: tuple[Posting, ...] = (),
+) -> JournalDraft:
+    """Draft one journal that exchanges currencies through the position accounts of the two.
+
+    Each currency sums to zero on its own; the position accounts show what the organisation is long or
+    short of. `charges` are further postings of the same journal, such as a fee. The rate stored is units
+    bought for one unit sold, in major units, exact to 12 digits. Raises Invalid.
+    """
+    if sold.currency == bought.currency or sold.minor <= 0 or bought.minor <= 0:
+        raise Invalid(field="bought", reason="two amounts above zero in two currencies")
+    scale = Decimal(10) ** (exponent(sold.currency) - exponent(bought.currency))
+    rate = (Context(prec=12).divide(Decimal(bought.minor), Decimal(sold.minor)) * scale).normalize()
+    return JournalDraft(
+        key=key,
+        kind="ledger.exchange",
+        organisation_id=organisation_id,
+        postings=(
+            Posting(debit=source_id, credit=position_sold_id, amount=sold),
+            *charges,
+            Posting(debit=position_bought_id, credit=target_id, amount=bought),
+        ),
+        rate=rate,
+        effective_date=effective_date,
+        actor=actor,
+        reference=reference,
+        at=at,
     )
 
 

@@ -11,6 +11,7 @@ from apps.ledger.books import (
     close_account,
     close_period,
     exchange,
+    exchange_draft,
     freeze_account,
     increase_hold,
     open_account,
@@ -95,4 +96,4 @@ from apps.ledger.queries import (
     trial_balance,
 )
 
-__all__ = ["AccountClosed", "AccountDiffers", "AccountFrozen", "AccountKind", "AccountNotEmpty", "Action", "Balance", "CaptureDraft", "CeilingExceeded", "ClosePeriod", "Condition", "ConditionFailed", "Draft", "Entry", "FreezeAccount", "Hold", "HoldClosed", "HoldDraft", "HoldExceeded", "HoldExpired", "IncreaseDraft", "InsufficientFunds", "Journal", "JournalDraft", "KeyConflict", "LedgerAccount", "LedgerRefusal", "ManualPosting", "PeriodClosed", "PostManualJournal", "PostedJournal", "Posting", "ReleaseDraft", "Report", "Residue", "Result", "ResultCode", "ReversalDraft", "ReversalExceeded", "ReverseJournal", "SetAccountLimits", "TrialBalanceRow", "UnfreezeAccount", "UnknownAccount", "UnknownHold", "UnknownJournal", "account", "account_by_code", "accounts_of", "balance", "balance_at", "balances", "capture_hold", "check", "clearing_residues", "close_account", "close_period", "exchange", "freeze_account", "hold", "increase_hold", "journal", "journals_after", "journals_by_reference", "latest_journals", "open_account", "open_holds", "place_hold", "post", "post_many", "refusal_of", "release_hold", "remove_monitor", "reverse", "rollup", "set_limits", "set_monitor", "statement", "trial_balance", "unfreeze_account",]  # fmt: skip
+__all__ = ["AccountClosed", "AccountDiffers", "AccountFrozen", "AccountKind", "AccountNotEmpty", "Action", "Balance", "CaptureDraft", "CeilingExceeded", "ClosePeriod", "Condition", "ConditionFailed", "Draft", "Entry", "FreezeAccount", "Hold", "HoldClosed", "HoldDraft", "HoldExceeded", "HoldExpired", "IncreaseDraft", "InsufficientFunds", "Journal", "JournalDraft", "KeyConflict", "LedgerAccount", "LedgerRefusal", "ManualPosting", "PeriodClosed", "PostManualJournal", "PostedJournal", "Posting", "ReleaseDraft", "Report", "Residue", "Result", "ResultCode", "ReversalDraft", "ReversalExceeded", "ReverseJournal", "SetAccountLimits", "TrialBalanceRow", "UnfreezeAccount", "UnknownAccount", "UnknownHold", "UnknownJournal", "account", "account_by_code", "accounts_of", "balance", "balance_at", "balances", "capture_hold", "check", "clearing_residues", "close_account", "close_period", "exchange", "exchange_draft", "freeze_account", "hold", "increase_hold", "journal", "journals_after", "journals_by_reference", "latest_journals", "open_account", "open_holds", "place_hold", "post", "post_many", "refusal_of", "release_hold", "remove_monitor", "reverse", "rollup", "set_limits", "set_monitor", "statement", "trial_balance", "unfreeze_account",]  # fmt: skip

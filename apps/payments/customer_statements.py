@@ -17,6 +17,7 @@ from apps.core.ids import BadId, parse_public_id
 from apps.core.money import Money
 from apps.core.pdf import Column, Table, document
 from apps.ledger import public as ledger
+from apps.payments.domain.fx import rate_text
 from apps.payments.formats import (
     Balance,
     BankCode,
@@ -50,6 +51,8 @@ class Line:
     name: str = ""
     account: str = ""
     remittance: str = ""
+    counter: Money | None = None  # what it was exchanged for, or came from, in the other currency
+    rate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,16 @@ def _line(
         name=end.name.shown() if end is not None else "",
         account=end.account.shown() if end is not None else "",
         remittance=said,
+        counter=_counter(currency, payment),
+        rate=rate_text(payment.exchange_rate) if payment is not None and payment.exchange_rate else "",
     )
+
+
+def _counter(currency: str, payment: Payment | None) -> Money | None:
+    """Return the amount of an exchanged payment in the currency that is not the account's."""
+    if payment is None or payment.source_amount is None:
+        return None
+    return payment.amount if payment.source_currency == currency else payment.source_amount
 
 
 def written(statement: AccountStatement, form: str) -> bytes:
@@ -190,12 +202,13 @@ def _camt_entry(position: int, line: Line) -> StatementEntry:
         counterparty_name=line.name,
         counterparty_iban=line.account,
         remittance_unstructured=line.remittance,
+        info=f"Exchanged: {line.counter}, rate {line.rate}" if line.counter is not None else "",
     )
 
 
 _HEADINGS = (
     "booked_on", "value_on", "amount", "currency", "balance", "kind", "reference", "end_to_end_id", "name",
-    "account", "remittance",
+    "account", "remittance", "counter_amount", "counter_currency", "rate",
 )  # fmt: skip
 
 
@@ -205,7 +218,7 @@ def _csv(statement: AccountStatement) -> bytes:
     rows = csv.writer(out, lineterminator="\r\n")
     rows.writerow(_HEADINGS)
     currency = statement.currency
-    rows.writerow([statement.first, "", "", currency, statement.opening.decimal_text(), "opening", *[""] * 5])
+    rows.writerow([statement.first, "", "", currency, statement.opening.decimal_text(), "opening", *[""] * 8])
     for line in statement.lines:
         texts = (line.kind, line.reference, line.end_to_end_id, line.name, line.account, line.remittance)
         rows.writerow(
@@ -216,9 +229,12 @@ def _csv(statement: AccountStatement) -> bytes:
                 currency,
                 line.balance.decimal_text(),
                 *(_harmless(text) for text in texts),
+                line.counter.decimal_text() if line.counter is not None else "",
+                line.counter.currency if line.counter is not None else "",
+                line.rate,
             ]
         )
-    rows.writerow([statement.last, "", "", currency, statement.closing.decimal_text(), "closing", *[""] * 5])
+    rows.writerow([statement.last, "", "", currency, statement.closing.decimal_text(), "closing", *[""] * 8])
     return out.getvalue().encode("utf-8")
 
 
@@ -242,7 +258,14 @@ def _pdf(statement: AccountStatement) -> bytes:
             str(line.booked_on),
             str(line.value_on),
             " · ".join(
-                text for text in (line.name or line.kind, line.remittance, line.end_to_end_id) if text
+                text
+                for text in (
+                    line.name or line.kind,
+                    f"{line.counter} at {line.rate}" if line.counter is not None else "",
+                    line.remittance,
+                    line.end_to_end_id,
+                )
+                if text
             ),
             line.amount.decimal_text(),
             line.balance.decimal_text(),

@@ -28,6 +28,10 @@ class PaymentChanged(Event):
     failure_code: str = ""
     batch_message_id: str = ""
     parent_id: str = ""
+    quote_id: str = ""
+    source_amount: str = ""  # what left the account, where that is another currency; decimal text
+    source_currency: str = ""
+    exchange_rate: str = ""  # units of `currency` for one of `source_currency`
 
 
 @event("payments.payment_ordered", version=1)

@@ -1,7 +1,8 @@
 """Writing a life: an object's row, its events, and the fact that goes out with each transition.
 
 The object is a payment, or another `Living` row such as a mandate or a dispute. Lock order: the
-object's row first, then the ledger's balances, which the ledger sorts itself.
+object's row first, then the ledger's balances, which the ledger sorts itself. A payout that ends with its
+money back is exchanged back here, whoever ends it, so that no way to an end can forget it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from apps.core.errors import Conflict, NotFound
 from apps.core.events import Event
 from apps.core.ids import public_id
 from apps.core.rows import insert_rows, insert_values
+from apps.payments import fx_books
 from apps.payments.domain.cards import AttemptState, DisputeState, OperationState
+from apps.payments.domain.fx import rate_text
 from apps.payments.domain.lifecycle import State
 from apps.payments.domain.machine import Decision, Transition
 from apps.payments.events import EVENT_OF_STATE
@@ -153,6 +156,7 @@ def advance(
     updated = same.update(state=row.state, version=row.version, changed_at=context.at, **changes)
     if updated != 1:
         raise MovedOn(id=public_id(row.PREFIX, row.pk))
+    _exchange_back(row, context)
     _append(row, transition, context, origin, journal_seq)
     _tell(row, before, context)
 
@@ -209,6 +213,7 @@ def advance_many(
         payment.state, payment.changed_at = transition.target.value, context.at
         for name, value in changes.items():
             setattr(payment, name, value)
+        _exchange_back(payment, context)
     seqs: list[int | None] = list(journal_seqs) if journal_seqs is not None else [None] * len(payments)
     insert_values(
         PaymentEvent,
@@ -220,6 +225,11 @@ def advance_many(
     )
     for payment in payments:
         _tell(payment, before, context)
+
+
+def _exchange_back(row: Living, context: Context) -> None:
+    if isinstance(row, Payment) and row.quote_id is not None and row.state in fx_books.ENDED_BADLY:
+        fx_books.exchange_back(row, context)
 
 
 def _first(row: Living, event: StrEnum) -> Transition:
@@ -281,6 +291,10 @@ def _payment_changed(payment: Payment, before: str) -> Event:
         failure_code=payment.failure_code,
         batch_message_id=payment.batch_message_id,
         parent_id=public_id("pay", payment.parent_id) if payment.parent_id else "",
+        quote_id=public_id("fxq", payment.quote_id) if payment.quote_id else "",
+        source_amount=payment.source_amount.decimal_text() if payment.source_amount else "",
+        source_currency=payment.source_currency,
+        exchange_rate=rate_text(payment.exchange_rate) if payment.exchange_rate else "",
     )
 
 

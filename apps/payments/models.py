@@ -172,11 +172,39 @@ class Payment(Living):
     next_attempt_at = models.DateTimeField(null=True)  # an approved payment waits until then
     verification_id = models.UUIDField(null=True)  # the verification of the payee that was confirmed
     payee_result = models.CharField(max_length=12, default="")  # and what it had found
+    # Of a payment in another currency than its account's: the quote, what left the account (fee included),
+    # what one unit sold bought, and the journal of the exchange.
+    quote_id = models.UUIDField(null=True)
+    source_minor = MoneyMinorField(null=True)
+    source_currency = CurrencyField(default="")
+    exchange_rate = models.DecimalField(max_digits=60, decimal_places=30, null=True)
+    exchange_seq = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
 
     class Meta(Living.Meta):
         constraints = [
             *TenantModel.Meta.constraints,
+            models.UniqueConstraint(fields=["quote_id"], name="payments_quote_used_once"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    quote_id__isnull=True,
+                    source_minor__isnull=True,
+                    source_currency="",
+                    exchange_rate__isnull=True,
+                    exchange_seq__isnull=True,
+                )
+                | (
+                    models.Q(
+                        quote_id__isnull=False,
+                        source_minor__gt=0,
+                        exchange_rate__gt=0,
+                        exchange_seq__isnull=False,
+                        kind__in=["transfer", "payout"],
+                    )
+                    & ~models.Q(source_currency__in=["", models.F("currency")])
+                ),
+                name="payments_exchange_whole",
+            ),
             models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="payments_amount_positive"),
             models.CheckConstraint(condition=models.Q(state__in=_STATES), name="payments_state"),
             models.CheckConstraint(condition=models.Q(kind__in=_KINDS), name="payments_kind"),
@@ -238,6 +266,11 @@ class Payment(Living):
     def amount(self) -> Money:
         """Return the instructed amount."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def source_amount(self) -> Money | None:
+        """Return what left the account for it, if that was another currency; the fee is in it."""
+        return None if self.source_minor is None else Money(self.source_minor, self.source_currency)
 
 
 class BulkOrder(Living):
@@ -658,8 +691,9 @@ class StatusFile(TenantModel):
         return self.message_id
 
 
-# Tables of cards, direct debits, instant payments and the ACH's answers stand apart; Django finds them from here.
+# Tables of cards, direct debits, exchanges, instant payments and the ACH's answers stand apart; Django finds them from here.
 import apps.payments.models_ach  # noqa: E402
 import apps.payments.models_cards  # noqa: E402
 import apps.payments.models_debits  # noqa: E402
+import apps.payments.models_fx  # noqa: E402
 import apps.payments.models_instant  # noqa: E402, F401

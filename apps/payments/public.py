@@ -38,9 +38,11 @@ from apps.payments.commands import (
     ExpireIntents,
     ExpireMandate,
     FinaliseCollection,
+    LoadFxRates,
     MarkBatchSent,
     MarkRecallSent,
     PrenotifyCollection,
+    QuoteExchange,
     RecallPayment,
     ReleaseReserves,
     ResolveCardReview,
@@ -57,6 +59,7 @@ from apps.payments.commands import (
     SetAchProfile,
     SetCollectionPolicy,
     SetFeeRule,
+    SetFxTerms,
     SetPayoutPolicy,
     SettleCards,
     SettledCard,
@@ -86,10 +89,12 @@ from apps.payments.commands.standing import (
     ResumeStandingOrder,
     RunStandingOrder,
 )
+from apps.payments.domain.fx import rate_text
 from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.domain.payee import compare as compare_payee
 from apps.payments.due import cancel_unmandated, expire_unused_mandates, finalise_due, prenotify_due
 from apps.payments.exports import export_batches
+from apps.payments.formats.fx_rates import FileRate
 from apps.payments.models import (
     Batch,
     BulkOrder,
@@ -102,6 +107,7 @@ from apps.payments.models import (
 )
 from apps.payments.models_cards import EVIDENCE_MAX, Attempt, Dispute, Operation
 from apps.payments.models_debits import Collection, CollectionPolicy, Mandate, Recall, Return
+from apps.payments.models_fx import FxQuote
 from apps.payments.queries import (
     batches,
     count_by_state,
@@ -110,6 +116,7 @@ from apps.payments.queries import (
     counterparty_names,
     counterparty_of,
     events_of,
+    fx_quote,
     legal_events,
     life_events,
     money_moved,
@@ -180,8 +187,11 @@ __all__ = [
     "Dispute",
     "ExpireIntents",
     "ExpireMandate",
+    "FileRate",
     "FinaliseCollection",
+    "FxQuote",
     "Kind",
+    "LoadFxRates",
     "Mandate",
     "MandateDebtor",
     "MarkBatchSent",
@@ -192,6 +202,7 @@ __all__ = [
     "PaymentEvent",
     "PrenotifyCollection",
     "Presented",
+    "QuoteExchange",
     "Recall",
     "RecallPayment",
     "ReleaseReserves",
@@ -212,6 +223,7 @@ __all__ = [
     "SetAchProfile",
     "SetCollectionPolicy",
     "SetFeeRule",
+    "SetFxTerms",
     "SetPayoutPolicy",
     "SettleCards",
     "SettlePayment",
@@ -243,6 +255,7 @@ __all__ = [
     "export_batches",
     "finalise_due",
     "formats",
+    "fx_quote",
     "import_return",
     "import_status_file",
     "legal_events",
@@ -254,6 +267,7 @@ __all__ = [
     "prenotify_due",
     "presented_collection",
     "processor_named",
+    "rate_text",
     "send_recalls",
     "settlement_accounts",
     "story_of",

@@ -31,6 +31,7 @@ from apps.payments.models import (
     StandingOrder,
 )
 from apps.payments.models_debits import Mandate
+from apps.payments.models_fx import FxQuote
 from apps.payments.models_instant import PayeeVerification
 from apps.payments.routing import SettlementRoute, route_of
 
@@ -63,6 +64,14 @@ def payment(payment_id: UUID) -> Payment:
     if row is None:
         raise NotFound(object="payment", id=public_id("pay", payment_id))
     return row
+
+
+def fx_quote(quote_id: UUID) -> tuple[FxQuote, UUID | None]:
+    """Return a quote for exchanging currencies, and the payment that used it. Raises NotFound."""
+    row = FxQuote.objects.filter(pk=quote_id).first()
+    if row is None:
+        raise NotFound(object="fx_quote", id=public_id("fxq", quote_id))
+    return row, Payment.objects.filter(quote_id=quote_id).values_list("pk", flat=True).first()
 
 
 _OVER = ("settled", "final", "returned", "rejected", "declined", "cancelled", "failed", "expired")

@@ -10,9 +10,11 @@ from apps.core.ids import public_id
 from apps.core.money import Money
 from apps.payments.bulk_results import results_of
 from apps.payments.domain import cards
+from apps.payments.domain.fx import rate_text, shown_rate
 from apps.payments.domain.lifecycle import Kind, State
 from apps.payments.models import BulkOrder, Payment, StandingOrder
 from apps.payments.models_cards import Attempt, Dispute, Operation
+from apps.payments.models_fx import FxQuote
 from apps.payments.rails import ADAPTERS, adapter
 
 
@@ -37,6 +39,9 @@ def payment_data(payment: Payment) -> dict[str, Any]:
         "speed": payment.speed,
         "verification_id": _optional("vop", payment.verification_id),
         "payee_result": payment.payee_result,
+        "quote_id": _optional("fxq", payment.quote_id),
+        "source_amount": money_data(payment.source_amount) if payment.source_amount else None,
+        "exchange_rate": rate_text(payment.exchange_rate) if payment.exchange_rate else None,
         "approved": bool(payment.approved_by),
         "created_at": _time(payment.created_at),
         "changed_at": _time(payment.changed_at),
@@ -128,6 +133,27 @@ def dispute_data(dispute: Dispute) -> dict[str, Any]:
         "answer_delivered": dispute.ask_at is None,
         "created_at": _time(dispute.created_at),
         "changed_at": _time(dispute.changed_at),
+    }
+
+
+def fx_quote_data(quote: FxQuote, payment_id: Any = None) -> dict[str, Any]:
+    """Return the JSON of a quote for exchanging currencies, and of the payment that used it."""
+    exchange = quote.exchange
+    return {
+        "id": public_id("fxq", quote.pk),
+        "sold": money_data(exchange.sold),
+        "bought": money_data(exchange.bought),
+        "fee": money_data(exchange.fee),
+        "total": money_data(exchange.total),
+        "spread": money_data(exchange.spread),
+        "spread_basis_points": quote.spread_bp,
+        "rate": rate_text(shown_rate(exchange.sold, exchange.bought)),
+        "mid_rate": rate_text(exchange.mid),
+        "source": quote.source,
+        "rate_at": _time(quote.rate_at),
+        "payment_id": _optional("pay", payment_id),
+        "created_at": _time(quote.created_at),
+        "expires_at": _time(quote.expires_at),
     }
 
 

@@ -23,6 +23,7 @@ from apps.payments.domain.machine import Transition
 from apps.payments.domain.mandates import SAYS_OF_THE_MANDATE
 from apps.payments.domain.recalls import RecallEvent
 from apps.payments.domain.returns import ReturnEvent, ReturnKind, ReturnState, kind_of
+from apps.payments.fx_books import pays_from
 from apps.payments.lifecycle_store import Origin, advance, begin, decide_for, lock, record_no_op
 from apps.payments.models import Payment, Rail
 from apps.payments.models_debits import MOVING_KINDS, Collection, Mandate, Recall, Return
@@ -174,14 +175,14 @@ def _post(payment: Payment, step: Step, told: ToldReturn, context: Context) -> i
             effective=told.effective,
             context=context,
         )
-    side = _CUSTOMER_SIDE[step](account, route)
+    side = _CUSTOMER_SIDE[step](payment, account, route)
     return books.move(payment, step.value, (*bank, side), effective=told.effective, context=context)
 
 
-_CUSTOMER_SIDE: dict[Step, Callable[[accounts.PaymentAccount, SettlementRoute], Pair]] = {
-    Step.CASH_BACK: lambda account, route: (route.clearing_in_id, account.ledger_account_id),
-    Step.TAKE_BACK: lambda account, route: (account.ledger_account_id, route.clearing_in_id),
-    Step.TAKE_RESERVE: lambda account, route: (books.reserve_of(account), route.clearing_in_id),
+_CUSTOMER_SIDE: dict[Step, Callable[[Payment, accounts.PaymentAccount, SettlementRoute], Pair]] = {
+    Step.CASH_BACK: lambda payment, account, route: (route.clearing_in_id, pays_from(payment, account)),
+    Step.TAKE_BACK: lambda payment, account, route: (account.ledger_account_id, route.clearing_in_id),
+    Step.TAKE_RESERVE: lambda payment, account, route: (books.reserve_of(account), route.clearing_in_id),
 }
 
 

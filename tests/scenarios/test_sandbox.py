@@ -94,6 +94,15 @@ class TestTheSandbox:
         assert paid["returned"] == 1
         assert changes == [("C01", "applied")]
 
+    def test_exchanges_currencies(self, sandbox):
+        made = set(
+            sandbox.query("SELECT kind, state FROM payments_payment WHERE quote_id IS NOT NULL GROUP BY 1, 2")
+        )
+        shown = json.loads(sandbox.run("fx_position", "--verify", "--json"))["currencies"]
+
+        assert {("transfer", "settled"), ("payout", "settled"), ("payout", "cancelled")} <= made
+        assert {"EUR", "GBP", "USD"} <= {row["currency"] for row in shown}
+
     def test_has_three_currencies_and_a_month_of_history(self, sandbox):
         assert set(sandbox.query("SELECT DISTINCT currency FROM payments_payment")) == {
             ("EUR",),

@@ -21,8 +21,10 @@ from apps.core.events import Event
 from apps.ledger import public as ledger
 
 NUMBERS_TRIED_MAX = 200
-COMPANIONS = ("reserve", "claim")
-"""Ledger accounts that may stand beside a payment account's own (`companion_code`)."""
+COMPANIONS = ("reserve", "claim", "bought:EUR", "bought:USD")
+"""Ledger accounts that may stand beside a payment account's own (`companion_code`).
+
+What is bought is what payouts travel in."""
 
 
 class IbanTaken(Conflict):

@@ -38,6 +38,7 @@ from apps.payments.public import (
     counterparty_of,
     legal_events,
     money_moved,
+    rate_text,
 )
 
 READ = "payments.read"
@@ -292,6 +293,10 @@ def _facts(found: Payment) -> dict[str, Any]:
     batch = found.batch_message_id
     facts = {
         "rail": found.rail.replace("_", " "),
+        "left the account": found.source_amount or "",
+        "exchange rate": f"{rate_text(found.exchange_rate)} {found.currency} for 1 {found.source_currency}"
+        if found.exchange_rate
+        else "",
         "end-to-end id": id_html(found.end_to_end_id, short=False),
         "reference": found.reference,
         "ordered": found.created_at,

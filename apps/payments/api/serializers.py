@@ -100,6 +100,11 @@ class OrderSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="For a payout: this rail and no other.",
     )
+    quote_id = PublicIdField(
+        "fxq",
+        required=False,
+        help_text="For a transfer or payout in another currency than its account's: the quote to use.",
+    )
     verification_id = PublicIdField(
         "vop", required=False, help_text="For a payout: the verification of the payee that you confirm."
     )
@@ -125,6 +130,8 @@ class OrderSerializer(serializers.Serializer[Any]):
         kind = attrs["type"]
         if _NEEDED[kind] not in attrs:
             raise serializers.ValidationError({_NEEDED[kind]: f"A {kind} needs this."})
+        if kind == Kind.CARD and "quote_id" in attrs:
+            raise serializers.ValidationError({"quote_id": f"A {kind} has no such thing."})
         for name, owner in _OF_ONE_TYPE.items():
             if name in attrs and owner != kind:
                 raise serializers.ValidationError({name: f"A {kind} has no such thing."})
@@ -194,6 +201,13 @@ class PaymentSerializer(serializers.Serializer[Any]):
     speed = serializers.ChoiceField(choices=[speed.value for speed in Speed])
     verification_id = serializers.CharField(allow_null=True)
     payee_result = serializers.ChoiceField(choices=["", *(result.value for result in Result)])
+    quote_id = serializers.CharField(allow_null=True)
+    source_amount = MoneySerializer(
+        allow_null=True, help_text="What left the account, fee included, where that is another currency."
+    )
+    exchange_rate = serializers.CharField(
+        allow_null=True, help_text="What one unit sold has bought; a decimal."
+    )
     approved = serializers.BooleanField()
     card = CardSerializer(required=False, help_text="Of a card payment shown alone.")
     created_at = serializers.DateTimeField()

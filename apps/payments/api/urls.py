@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.payments.api import ach, cards, debits, orders, quotes, statements, views
+from apps.payments.api import ach, cards, debits, fx, orders, quotes, statements, views
 
 urlpatterns = [
     path("payments", views.Payments.as_view()),
@@ -57,4 +57,6 @@ urlpatterns = [
     path("standing-orders/<str:order_id>/cancel", orders.CancelStanding.as_view()),
     path("accounts/<str:account_id>/statements", statements.Statements.as_view()),
     path("quotes", quotes.Quotes.as_view()),
+    path("fx-quotes", fx.FxQuotes.as_view()),
+    path("fx-quotes/<str:quote_id>", fx.OneFxQuote.as_view()),
 ]

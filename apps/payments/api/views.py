@@ -153,6 +153,7 @@ class Payments(ApiView):
                 self,
                 CreateCardPayment(self.organisation_id, card_token=order["card_token"], **common, **options),
             )
+        common |= {"quote_id": order.get("quote_id")}
         if order["type"] == Kind.TRANSFER:
             return self.execute(
                 CreateTransfer(

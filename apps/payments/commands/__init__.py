@@ -40,6 +40,7 @@ from apps.payments.commands.collections import (
     PrenotifyCollection,
 )
 from apps.payments.commands.expiry import ExpireWaiting
+from apps.payments.commands.fx import LoadFxRates, QuoteExchange, SetFxTerms
 from apps.payments.commands.instant import (
     ApplyInstantStatus,
     NoteNotSent,
@@ -131,6 +132,7 @@ __all__ = [
     "ExpireWaiting",
     "FinaliseCollection",
     "LetGoWithheld",
+    "LoadFxRates",
     "MarkBatchSent",
     "MarkCardSent",
     "MarkRecallSent",
@@ -140,6 +142,7 @@ __all__ = [
     "PauseStandingOrder",
     "PlanInquiry",
     "PrenotifyCollection",
+    "QuoteExchange",
     "RecallPayment",
     "RecordRebuiltBatch",
     "ReleaseReserves",
@@ -161,6 +164,7 @@ __all__ = [
     "SetAchProfile",
     "SetCollectionPolicy",
     "SetFeeRule",
+    "SetFxTerms",
     "SetPayoutPolicy",
     "SettleCards",
     "SettlePayment",

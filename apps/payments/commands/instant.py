@@ -27,6 +27,7 @@ from apps.payments.domain.machine import Transition
 from apps.payments.domain.references import clean_text
 from apps.payments.domain.routing import Speed
 from apps.payments.formats import FormatError
+from apps.payments.fx_books import pays_from
 from apps.payments.lifecycle_store import Origin, advance, decide_for, lock_payment, record_no_op
 from apps.payments.models import Counterparty, Payment, Rail
 from apps.payments.models_instant import InstantAttempt
@@ -316,7 +317,7 @@ def _give_back(payment: Payment, kind: str, context: Context) -> int:
     assert payment.settlement_account_id is not None
     route = route_by_id(payment.settlement_account_id)
     account = accounts.payment_account(payment.account_id)
-    pairs = ((route.clearing_out_id, account.ledger_account_id),)
+    pairs = ((route.clearing_out_id, pays_from(payment, account)),)
     return books.move(payment, kind, pairs, effective=context.at.date(), context=context)
 
 
@@ -324,7 +325,7 @@ def _hold_again(payment: Payment, context: Context) -> int:
     assert payment.settlement_account_id is not None
     route = route_by_id(payment.settlement_account_id)
     account = accounts.payment_account(payment.account_id)
-    return books.hold_for(payment, account_id=account.ledger_account_id, route=route, context=context)
+    return books.hold_for(payment, account_id=pays_from(payment, account), route=route, context=context)
 
 
 def _close(attempt: InstantAttempt, outcome: InstantAttempt.Outcome, code: str, at: datetime) -> None:

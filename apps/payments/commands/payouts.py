@@ -10,7 +10,7 @@ from apps.core.commands import Command, Context, handles
 from apps.core.errors import Invalid
 from apps.core.ids import public_id
 from apps.core.money import Money
-from apps.payments import books
+from apps.payments import books, fx_books
 from apps.payments.commands.accounts import needs_no_second_person
 from apps.payments.commands.ach import CounterpartyStopped, check_ach
 from apps.payments.commands.checks import check_amount, usable_account
@@ -53,6 +53,7 @@ class CreatePayout(Command):
     `speed` (instant, standard) is a wish, `rail` a demand; `same_day` demands the ACH, and that it
     settles on the same day, as far as its limit and cut-offs allow. `verification_id` names the
     verification of the payee that was shown to whoever orders, and which they confirm by ordering.
+    `amount` is what the payee gets. With a quote it is bought with what the account has.
     """
 
     account_id: UUID
@@ -64,18 +65,25 @@ class CreatePayout(Command):
     speed: str = Speed.STANDARD.value
     rail: str = ""
     verification_id: UUID | None = None
+    quote_id: UUID | None = None
 
 
 @handles(CreatePayout, name="payments.create_payout", version=1, permission="payments.write")
 def create_payout(command: CreatePayout, context: Context) -> dict[str, Any]:
     """Hold the amount and, where the organisation's policy allows it, approve at once.
 
-    Raises NoRail, PayeeNotVerified, and what the account or the books refuse.
+    Raises NoRail, PayeeNotVerified, what is wrong with a quote, and what the account or the books refuse.
     """
     assert command.organisation_id is not None
     check_amount(command.amount)
     rail = _rail(command, context)
-    account = usable_account(command.organisation_id, command.account_id, command.amount.currency)
+    quote = (
+        fx_books.usable_quote(command.organisation_id, command.quote_id, command.amount, at=context.at)
+        if command.quote_id
+        else None
+    )
+    paid_in = quote.sold_currency if quote is not None else command.amount.currency
+    account = usable_account(command.organisation_id, command.account_id, paid_in)
     other_end = _other_end(command, context)
     if other_end.stopped_code:
         raise CounterpartyStopped(code=other_end.stopped_code, counterparty_id=public_id("cpt", other_end.pk))
@@ -90,7 +98,10 @@ def create_payout(command: CreatePayout, context: Context) -> dict[str, Any]:
     )
     if rail is Rail.ACH:
         check_ach(payment, other_end, at=context.at)
-    order(payment, account_ledger_id=account.ledger_account_id, context=context)
+    source_id = account.ledger_account_id
+    if quote is not None:
+        source_id = fx_books.buy_for(payment, quote, account, context=context)
+    order(payment, account_ledger_id=source_id, context=context)
     return payment_data(payment)
 
 

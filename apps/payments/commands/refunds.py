@@ -67,6 +67,8 @@ def _is_refundable(paid: Payment) -> bool:
     """Tell whether a payment's money is there to be given back; a collection's is only when it is final."""
     if paid.kind == Kind.COLLECTION:
         return paid.state == State.FINAL and paid.rail == Rail.SEPA_DD
+    if paid.quote_id is not None:
+        return False  # the other way round it is an exchange of its own, at a rate of its own
     return paid.state == State.SETTLED and paid.kind in (Kind.TRANSFER, Kind.PAYIN)
 
 

@@ -12,6 +12,7 @@ from apps.core.ids import public_id
 from apps.payments import books
 from apps.payments.collecting import group_references
 from apps.payments.domain.lifecycle import Event, Step
+from apps.payments.fx_books import pays_from
 from apps.payments.inbound import DuplicateFile
 from apps.payments.lifecycle_store import Origin, advance, decide_for, record_no_op
 from apps.payments.models import Batch, Payment, StatusFile
@@ -147,7 +148,7 @@ def _give_back(payment: Payment, context: Context) -> int:
     return books.move(
         payment,
         "payout_rejected",
-        ((route.clearing_out_id, account.ledger_account_id),),
+        ((route.clearing_out_id, pays_from(payment, account)),),
         effective=context.at.date(),
         context=context,
     )

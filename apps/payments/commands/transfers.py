@@ -11,24 +11,29 @@ from apps.core.commands import Command, Context, handles_together
 from apps.core.errors import Invalid, Refusal
 from apps.core.money import Money
 from apps.ledger import public as ledger
-from apps.payments import books
+from apps.payments import books, fx_books
 from apps.payments.commands.checks import check_account, check_amount
 from apps.payments.domain.lifecycle import Event, Kind
 from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
 from apps.payments.lifecycle_store import Origin, Started, begin_many
 from apps.payments.models import Payment, Rail
+from apps.payments.models_fx import FxQuote
 from apps.payments.representation import payment_data
 
 
 @dataclass(frozen=True)
 class CreateTransfer(Command):
-    """Move money from one account of an organisation to another."""
+    """Move money from one account of an organisation to another.
+
+    `amount` is what arrives. With a quote it is bought with what the source account has.
+    """
 
     account_id: UUID
     other_account_id: UUID
     amount: Money
     remittance: str = ""
     reference: str = ""
+    quote_id: UUID | None = None
 
 
 @handles_together(CreateTransfer, name="payments.create_transfer", version=1, permission="payments.write")
@@ -54,10 +59,12 @@ def create_transfers(
             answers.append(item)
             continue
         result = next(posted)
-        if not result.ok:
-            answers.append(ledger.refusal_of(result))
+        try:
+            seq = _seq(item, result)
+        except Refusal as refusal:
+            answers.append(refusal)
             continue
-        started.append(Started(item.payment, Event.ORDER, context, Origin(context.actor.kind), result.seq))
+        started.append(Started(item.payment, Event.ORDER, context, Origin(context.actor.kind), seq))
         answers.append({})
     begin_many(started)
     done = iter(started)
@@ -68,6 +75,17 @@ def create_transfers(
 class _Prepared:
     payment: Payment
     draft: ledger.JournalDraft
+    quote: FxQuote | None = None
+
+
+def _seq(item: _Prepared, result: ledger.Result) -> int:
+    """Return the journal's number. Raises what the ledger refuses, and QuoteUsed."""
+    if item.quote is not None:
+        item.payment.exchange_seq = fx_books.exchanged(result, item.quote)
+        return item.payment.exchange_seq
+    if not result.ok or result.seq is None:
+        raise ledger.refusal_of(result)
+    return result.seq
 
 
 def _prepare(
@@ -79,7 +97,13 @@ def _prepare(
         if command.account_id == command.other_account_id:
             raise Invalid(field="destination_account", reason="the same as the source account")
         currency, organisation_id = command.amount.currency, command.organisation_id
-        source = check_account(known.get(command.account_id), organisation_id, command.account_id, currency)
+        quote = (
+            fx_books.usable_quote(organisation_id, command.quote_id, command.amount, at=context.at)
+            if command.quote_id
+            else None
+        )
+        sold = quote.sold_currency if quote is not None else currency
+        source = check_account(known.get(command.account_id), organisation_id, command.account_id, sold)
         target = check_account(
             known.get(command.other_account_id),
             organisation_id,
@@ -91,6 +115,16 @@ def _prepare(
         payment = _new_transfer(command, context)
     except Refusal as refusal:
         return refusal
+    if quote is not None:
+        fx_books.note_exchange(payment, quote)
+        draft = fx_books.exchange_draft(
+            payment,
+            quote,
+            source_id=source.ledger_account_id,
+            target_id=target.ledger_account_id,
+            context=context,
+        )
+        return _Prepared(payment, draft, quote)
     draft = books.journal(
         payment,
         "transfer",

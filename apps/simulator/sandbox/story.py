@@ -23,6 +23,7 @@ from apps.payments import public as payments
 from apps.reconciliation import public as reconciliation
 from apps.simulator.sandbox import cast
 from apps.simulator.sandbox.america import America
+from apps.simulator.sandbox.exchange import Exchange
 from apps.simulator.sandbox.subscriptions import Subscriptions
 from apps.simulator.sandbox.world import ACTOR, Hand, World
 
@@ -37,6 +38,7 @@ def live_through(hand: Hand, world: World, *, today: date) -> Iterator[date]:
     opening = _at(today - timedelta(days=DAYS), 7 * 60)
     story.subscriptions.open(opening)
     story.america.open(opening)
+    story.exchange.open(opening)
     for offset in range(DAYS, 0, -1):
         day = today - timedelta(days=offset)
         story.live(day, last=offset == 1)
@@ -54,6 +56,7 @@ class _Story:
         self.paid_in: list[tuple[str, Money]] = []
         self.subscriptions = Subscriptions(hand, world)
         self.america = America(hand, world)
+        self.exchange = Exchange(hand, world)
 
     def live(self, day: date, *, last: bool) -> None:
         """Live one day. On weekends people pay, but banks are closed."""
@@ -68,6 +71,11 @@ class _Story:
             self.subscriptions.collect(_at(day, 9 * 60))
         if day.weekday() in (1, 3):
             self.america.pay(_at(day, 14 * 60))
+        self.exchange.list_rates(_at(day, 15 * 60))
+        if day.weekday() == 2:
+            self.exchange.move(_at(day, 15 * 60 + 20))
+        if day.weekday() in (0, 4):
+            self.exchange.pay(_at(day, 15 * 60 + 30), cancelled=day.weekday() == 4)
         if day.weekday() == 3:
             self._somebody_gets_a_refund(day)
         self._the_bank_does_its_work(day, unexplained=day.day % 9 == 4, charge=day.weekday() == 4)
