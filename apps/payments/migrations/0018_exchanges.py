@@ -8,7 +8,7 @@ from apps.core.migration_ops import append_only, isolate, sql_file, tenant_refer
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0016_bulk_verifications"),
+        ("payments", "0017_automatic_retries"),
     ]
 
     operations = [
