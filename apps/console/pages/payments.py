@@ -277,7 +277,7 @@ def _card(found: Payment) -> list[dict[str, Any]]:
             for row in Dispute.objects.filter(payment_id=found.id)
         ),
     ]
-    return sorted(rows, key=lambda one: (one["row"].created_at, str(one["row"].id)))
+    return sorted(rows, key=lambda one: one["row"].created_at)
 
 
 def _account(account_id: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from apps.core import tenancy
 from apps.core.commands import Command, Context, handles
@@ -124,8 +125,8 @@ def _wrong_entry(payment: Payment, at: datetime) -> AchItem:
         raise NotReversible(reason="it did not travel by the ACH")
     if payment.state not in _GONE or item.kind != AchItem.Kind.FORWARD:
         raise NotReversible(state=payment.state, kind=item.kind)
-    tries = Payment.objects.filter(parent_id=payment.pk, rail_options__reverses=True)
-    if tries.exclude(state__in=DEAD_STATES).exists():
+    given = Payment.objects.filter(parent_id=payment.pk).exclude(state__in=DEAD_STATES)
+    if given.filter(Q(rail_options__reverses=True) | Q(kind=Kind.REFUND.value)).exists():
         raise NotReversible(reason="it is taken back already")
     with tenancy.scope(tenancy.PLATFORM):  # files are the operator's
         settles_on = Batch.objects.values_list("execution_date", flat=True).get(message_id=item.message_id)

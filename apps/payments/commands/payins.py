@@ -16,11 +16,12 @@ from apps.payments import books
 from apps.payments.commands.card_words import apply_provider_word
 from apps.payments.commands.checks import check_amount, usable_account
 from apps.payments.commands.instant import apply_bank_message
-from apps.payments.counterparties import counterparty
+from apps.payments.counterparties import counterparty, us_counterparty
 from apps.payments.domain.lifecycle import Event, Kind
 from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
+from apps.payments.domain.refunds import CAME_BY
 from apps.payments.lifecycle_store import Origin, begin, lock_payment, record_no_op
-from apps.payments.models import Payment, Rail
+from apps.payments.models import Counterparty, Payment, Rail
 from apps.payments.rails.card import EVENT_TYPES, read_event
 from apps.payments.representation import payment_data
 from apps.payments.routing import route_by_id, route_for
@@ -33,10 +34,14 @@ NO_MONEY_MOVED = frozenset({"payin.created", "payin.pending", "payin.failed", "p
 
 @dataclass(frozen=True)
 class Debtor:
-    """Who paid, as far as it is told."""
+    """Who paid, as far as it is told; the account is an IBAN, or one in the United States."""
 
     name: str = ""
     iban: str = ""
+    routing_number: str = ""
+    account_number: str = ""
+    account_kind: str = "checking"
+    holder: str = "person"
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class BookPayin(Command):
     statement_line: str
     debtor: Debtor = Debtor()
     remittance: str = ""
+    rail: str = ""  # by which it came, as far as the statement says
 
 
 @handles(BookPayin, name="payments.book_payin", version=1, permission="payments.settle")
@@ -68,7 +74,7 @@ def book_payin(command: BookPayin, context: Context) -> dict[str, Any]:
         command.debtor,
         command.remittance,
         context,
-        rail=Rail.SEPA_CT,
+        rail=_came_by(command.rail, command.amount.currency),
     )
     payment.settlement_account_id = route.id
     journal_seq = books.move(
@@ -89,7 +95,7 @@ class ApplyProviderEvent(Command):
     """A payment provider told us something by webhook; its signature has been verified.
 
     `payload` of `payin.succeeded`: id, account_id (`acc_…`), amount {amount, currency}, and optionally
-    debtor {name, iban} and reference. Of `bank.message`, from a source of the operator: rail, message.
+    debtor {name, iban, or routing_number and account_number}, rail (how the payer paid) and reference. Of `bank.message`, from a source of the operator: rail, message.
     Events of cards (`card.…`) carry the processor's object, see `rails.card`.
     """
 
@@ -153,6 +159,7 @@ class _ToldPayin:
     amount: Money
     debtor: Debtor
     remittance: str
+    came_by: str
 
 
 def _read_payin(payload: dict[str, Any]) -> _ToldPayin:
@@ -170,9 +177,31 @@ def _read_payin(payload: dict[str, Any]) -> _ToldPayin:
         reference=clean_text(_member(payload, "id", str), field="payload.id", length_max=100, required=True),
         account_id=account_id,
         amount=money,
-        debtor=Debtor(_member(debtor, "name", str, ""), _member(debtor, "iban", str, "")),
+        debtor=_read_debtor(debtor),
         remittance=_member(payload, "reference", str, ""),
+        came_by=_came_by(rail, money.currency).value if (rail := _member(payload, "rail", str, "")) else "",
     )
+
+
+def _read_debtor(told: dict[str, Any]) -> Debtor:
+    """Read who paid. An account in the United States is of use only with both of its numbers."""
+    words = {name: _member(told, name, str, "") for name in ("name", "iban")}
+    abroad = {name: _member(told, name, str, "") for name in ("routing_number", "account_number")}
+    if not all(abroad.values()):
+        return Debtor(**words)
+    kinds = {
+        "account_kind": _member(told, "account_kind", str, "checking"),
+        "holder": _member(told, "holder", str, "person"),
+    }
+    return Debtor(**words, **abroad, **kinds)
+
+
+def _came_by(rail: str, currency: str) -> Rail:
+    """Return the rail by which money of a currency came. Raises Invalid for one that does not carry it."""
+    known = CAME_BY.get(currency, (Rail.SEPA_CT.value,))
+    if rail and rail not in known:
+        raise Invalid(field="rail", allowed=list(known))
+    return Rail(rail or known[0])
 
 
 def _member(data: dict[str, Any], name: str, kind: type, default: Any = None) -> Any:
@@ -197,6 +226,7 @@ def _receive(command: ApplyProviderEvent, told: _ToldPayin, context: Context) ->
         rail=Rail.PROVIDER,
     )
     payment.provider, payment.provider_reference = command.provider, told.reference
+    payment.rail_options = {"came_by": told.came_by} if told.came_by else {}
     payment.settlement_account_id = route.id
     journal_seq = books.move(
         payment,
@@ -209,6 +239,23 @@ def _receive(command: ApplyProviderEvent, told: _ToldPayin, context: Context) ->
     return payment
 
 
+def _payer(organisation_id: UUID, debtor: Debtor, context: Context) -> Counterparty | None:
+    name = debtor.name or "Unknown"
+    if debtor.routing_number:
+        return us_counterparty(
+            organisation_id=organisation_id,
+            name=name,
+            routing_number=debtor.routing_number,
+            account_number=debtor.account_number,
+            account_kind=debtor.account_kind,
+            holder=debtor.holder,
+            context=context,
+        )
+    if not debtor.iban:
+        return None
+    return counterparty(organisation_id=organisation_id, name=name, iban=debtor.iban, context=context)
+
+
 def _new_payin(
     organisation_id: UUID,
     account_id: UUID,
@@ -219,11 +266,7 @@ def _new_payin(
     *,
     rail: Rail,
 ) -> Payment:
-    payer = None
-    if debtor.iban:
-        payer = counterparty(
-            organisation_id=organisation_id, name=debtor.name or "Unknown", iban=debtor.iban, context=context
-        )
+    payer = _payer(organisation_id, debtor, context)
     key = context.new_id()
     return Payment(
         id=key,

@@ -11,14 +11,17 @@ from apps.core.errors import Conflict
 from apps.core.ids import public_id
 from apps.core.money import CurrencyMismatch, Money
 from apps.payments import books
+from apps.payments.commands.ach import CounterpartyStopped, check_ach
 from apps.payments.commands.card_orders import refund_card
 from apps.payments.commands.checks import check_amount, usable_account
 from apps.payments.commands.payouts import order
+from apps.payments.counterparties import current
 from apps.payments.domain.lifecycle import Event, Kind, State
-from apps.payments.domain.references import REMITTANCE_MAX, clean_text, end_to_end_id
-from apps.payments.domain.refunds import check_refund
+from apps.payments.domain.references import REMITTANCE_MAX, ach_reference, clean_text, end_to_end_id
+from apps.payments.domain.refunds import check_refund, leads_back, speed_back
 from apps.payments.lifecycle_store import Origin, begin, lock_payment
-from apps.payments.models import Payment, Rail
+from apps.payments.models import Counterparty, Payment, Rail
+from apps.payments.rail_choice import choose_rail
 from apps.payments.representation import payment_data
 
 
@@ -38,7 +41,9 @@ class CreateRefund(Command):
 
 @handles(CreateRefund, name="payments.create_refund", version=1, permission="payments.write")
 def create_refund(command: CreateRefund, context: Context) -> dict[str, Any]:
-    """Refund. Raises NotRefundable, ExceedsRefundable, and what the accounts or the books refuse.
+    """Refund. Raises NotRefundable, ExceedsRefundable, NoRail, and what the accounts or the books refuse.
+
+    What came at once goes back at once where an instant rail works; otherwise, by the rail of files.
 
     Locks the refunded payment, so that refunds of it follow one another.
     """
@@ -66,7 +71,7 @@ def create_refund(command: CreateRefund, context: Context) -> dict[str, Any]:
 def _is_refundable(paid: Payment) -> bool:
     """Tell whether a payment's money is there to be given back; a collection's is only when it is final."""
     if paid.kind == Kind.COLLECTION:
-        return paid.state == State.FINAL and paid.rail == Rail.SEPA_DD
+        return paid.state == State.FINAL and not paid.rail_options.get("reverses")
     if paid.quote_id is not None:
         return False  # the other way round it is an exchange of its own, at a rate of its own
     return paid.state == State.SETTLED and paid.kind in (Kind.TRANSFER, Kind.PAYIN)
@@ -91,13 +96,29 @@ def _refund_transfer(command: CreateRefund, paid: Payment, context: Context) -> 
 
 
 def _refund_payin(command: CreateRefund, paid: Payment, context: Context) -> Payment:
-    if paid.counterparty_id is None:
-        raise NotRefundable(id=public_id("pay", paid.pk), reason="the payer is unknown")
+    payer = _payer(paid, context)
+    speed = speed_back(paid.rail_options.get("came_by") or paid.rail)
+    rail = Rail(choose_rail(command.amount, speed=speed, at=context.at))
     account = usable_account(paid.organisation_id, paid.account_id, paid.currency)
-    refund = _new_refund(command, paid, Rail.SEPA_CT, context, account_id=paid.account_id)
-    refund.counterparty_id = refund.subject_id = paid.counterparty_id
+    refund = _new_refund(command, paid, rail, context, account_id=paid.account_id)
+    refund.counterparty_id, refund.subject_id, refund.speed = payer.pk, payer.pk, speed.value
+    if rail is Rail.ACH:
+        check_ach(refund, payer, at=context.at)
     order(refund, account_ledger_id=account.ledger_account_id, context=context)
     return refund
+
+
+def _payer(paid: Payment, context: Context) -> Counterparty:
+    """Return who paid, with what their bank has corrected since. Raises NotRefundable, CounterpartyStopped."""
+    known = Counterparty.objects.filter(pk=paid.counterparty_id).first() if paid.counterparty_id else None
+    if known is None:
+        raise NotRefundable(id=public_id("pay", paid.pk), reason="the payer is unknown")
+    payer = current(known, at=context.at)
+    if payer.stopped_code:
+        raise CounterpartyStopped(code=payer.stopped_code, counterparty_id=public_id("cpt", payer.pk))
+    if not leads_back(paid.currency, to_routing_number=bool(payer.routing_number)):
+        raise NotRefundable(id=public_id("pay", paid.pk), reason="no rail leads back to the payer's account")
+    return payer
 
 
 def _new_refund(
@@ -114,7 +135,7 @@ def _new_refund(
         account_id=account_id,
         parent_id=paid.pk,
         subject_id=paid.organisation_id,
-        end_to_end_id=end_to_end_id(key),
+        end_to_end_id=ach_reference(key) if paid.currency == "USD" else end_to_end_id(key),
         remittance=clean_text(command.reason, field="reason", length_max=REMITTANCE_MAX) or None,
         ordered_by=str(context.actor),
         created_at=context.at,

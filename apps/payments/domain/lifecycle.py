@@ -244,7 +244,7 @@ MACHINES: dict[Kind, Machine] = {
     ),
     Kind.PAYOUT: _machine(*_BANK_TRANSFER, *_INSTANT),
     # A refund of a pay-in leaves through a bank; one of a transfer is booked at once.
-    Kind.REFUND: _machine(*_BANK_TRANSFER, (None, Event.SETTLE, State.SETTLED, Step.MOVE)),
+    Kind.REFUND: _machine(*_BANK_TRANSFER, *_INSTANT, (None, Event.SETTLE, State.SETTLED, Step.MOVE)),
     Kind.PAYIN: _machine(
         (None, Event.RECEIVE, State.RECEIVED, Step.RECEIVABLE),
         (None, Event.SETTLE, State.SETTLED, Step.CASH_IN),

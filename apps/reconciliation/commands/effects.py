@@ -17,7 +17,7 @@ from apps.payments import public as payments
 from apps.reconciliation.domain.words import CARD_PAYOUT, BreakState, MatchState, Method, Reason
 from apps.reconciliation.errors import NoSuchObject
 from apps.reconciliation.lines import content_id
-from apps.reconciliation.matching.bookings import payin_target, told
+from apps.reconciliation.matching.bookings import came_by, payin_target, told
 from apps.reconciliation.matching.by_hand import forget_refused_effect
 from apps.reconciliation.matching.record import break_event
 from apps.reconciliation.models import BankAccount, Break, Expectation, Match, MatchItem, StatementLine
@@ -186,6 +186,7 @@ def _payin(line: StatementLine, account: BankAccount, context: Context) -> list[
         statement_line=line_reference(line),
         debtor=payments.Debtor(name=words.get("name", "")[:70], iban=words.get("account", "")),
         remittance=words.get("remittance", ""),
+        rail=came_by(line),
     )
     return [context.run(command, step=f"line:{line.id}")["journal"]]
 

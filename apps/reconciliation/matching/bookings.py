@@ -21,6 +21,9 @@ from apps.reconciliation.models import Match, MatchItem, StatementLine
 CHARGE_FAMILIES = frozenset({"CHRG", "COMM", "FEES", "COMT"})
 """Sub-families of ISO 20022 bank transaction codes by which banks book what they charge themselves."""
 
+AT_ONCE = "RRCT"
+"""The family of ISO 20022 bank transaction codes for real-time credit transfers that were received."""
+_INSTANT = {"EUR": "sepa_inst", "USD": "fednow"}
 _PUBLIC_ID_LENGTH = 30
 
 
@@ -34,6 +37,11 @@ def is_charge(line: StatementLine) -> bool:
 def told(line: StatementLine) -> dict[str, str]:
     """Open what the bank wrote about a line: name, account, remittance, info; empty if it was erased."""
     return dict(json.loads(line.text.reveal())) if line.text is not None else {}
+
+
+def came_by(line: StatementLine) -> str:
+    """Return the instant rail by which a credit came, where the bank says so; otherwise nothing."""
+    return _INSTANT.get(line.currency, "") if AT_ONCE in line.bank_code.split("/") else ""
 
 
 @dataclass(frozen=True, slots=True)
