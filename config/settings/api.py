@@ -101,6 +101,7 @@ RATE_LIMITS: list[tuple[str, tuple[str, ...], Limit]] = [
     ("/webhooks/in/", ("POST",), _INBOUND),
     ("/api/v1/payments", ("POST",), _MONEY),
     ("/api/v1/refunds", ("POST",), _MONEY),
+    ("/api/v1/fx-quotes", ("POST",), _MONEY),
     ("/api/v1/payee-verifications", ("POST",), _PAYEES),
     ("/api/", (), _API),
     ("/oauth/login", ("POST",), _LOGIN),

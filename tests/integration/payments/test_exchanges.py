@@ -350,6 +350,7 @@ class TestAPayoutInEuro:
 
     def test_gives_back_dollars_when_the_bank_rejects_the_file(self, db, tmp_path):
         list_rate()
+        us_bank.open_us_bank()
         one = exchanging.merchant(currency="USD")
         do(payments.SetPayoutPolicy(one.id, Money(100_000, "EUR")))
         answer = quote(one, Money(5_000, "EUR"), "USD", "bought")

@@ -32,6 +32,7 @@ from apps.simulator.listening import listening
 from tests import factories
 from tests.factories import PayoutFactory, do
 from tests.instants import URLS, Line, attempts, latest, stored
+from tests.integration.payments import exchanging
 
 TODAY = date(2026, 5, 4)
 
@@ -269,6 +270,24 @@ class TestNothingSent:
             line.send(key)
         assert line.later(6).send(key)["state"] == "accepted"
         assert merchant.balance(0).posted == 97_500
+
+    def test_keeps_what_was_bought_for_it_and_gives_it_back_when_it_fails(self, line):
+        exchanging.list_rate(currency="GBP", rate="0.8440")
+        one = exchanging.merchant(currency="GBP")
+        do(payments.SetPayoutPolicy(one.id, Money(50_000, "EUR")))
+        quote = exchanging.quote(one, Money(2_500, "EUR"), "GBP", "bought")
+        key = payout(one, rail="sepa_inst", quote_id=exchanging.quote_id(quote))
+        spent = Money.parse(quote["total"]["amount"], "GBP").minor
+        line.trouble = [Reply(reached=False, error="cannot_connect")] * 3
+
+        for wait_s in (0, 6):
+            line.later(wait_s).send(key)
+            assert (stored(key).state, one.balance(0).available) == ("approved", 100_000 - spent)
+        line.later(61).send(key)
+
+        assert (stored(key).state, one.balance(0).available) == ("rejected", 100_000)
+        assert clearing_of(key) == 0
+        assert verified() == []
 
     def test_again_and_again_goes_by_another_rail(self, merchant, line):
         key = payout(merchant)
