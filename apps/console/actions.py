@@ -66,15 +66,18 @@ def confirm(
     back: str,
     facts: dict[str, Any],
     build: Callable[[dict[str, Any]], Command],
+    initial: dict[str, Any] | None = None,
 ) -> HttpResponse:
     """Ask for confirmation, and on POST run the command that `build` makes of the form.
 
+    `initial` is what the form begins with besides its key, such as what the page shows and is confirmed.
     A refusal is shown on the same page with its facts, and nothing has happened.
     """
     if not access.may(request, action.permission):
         raise PermissionDenied
     form = action.form(
-        request.POST if request.method == "POST" else None, initial={"key": secrets.token_urlsafe(24)}
+        request.POST if request.method == "POST" else None,
+        initial={**(initial or {}), "key": secrets.token_urlsafe(24)},
     )
     refusal: Refusal | None = None
     if request.method == "POST" and form.is_valid():

@@ -40,6 +40,10 @@ class WorkedAdmin(ReadOnlyAdmin):
         """Return what the confirmation repeats of the object."""
         raise NotImplementedError
 
+    def confirms(self, found: Any, action: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what else a confirmation shows, and what of it its form sends back as seen. On GET alone."""
+        return {}, {}
+
     def act(self, request: HttpRequest, object_id: str, action: str) -> HttpResponse:
         """Confirm and run one of the commands."""
         if action in ("change", "delete", "history"):
@@ -48,10 +52,12 @@ class WorkedAdmin(ReadOnlyAdmin):
         if action not in self.buttons:
             raise Http404
         button, build = self.buttons[action]
+        shown, seen_as = self.confirms(found, action) if request.method == "GET" else ({}, {})
         return confirm(
             request,
             button,
             back=self.address(found.pk),
-            facts=self.confirmed(found),
+            facts={**self.confirmed(found), **shown},
+            initial=seen_as,
             build=partial(build, found),
         )

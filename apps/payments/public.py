@@ -1,6 +1,8 @@
 """The door of payments for the layers above: commands, queries, formats."""
 
 from apps.payments import formats
+from apps.payments.bulk_results import Results as BulkResults
+from apps.payments.bulk_results import results_of
 from apps.payments.calendar import execution_day
 from apps.payments.card_calls import drive, drive_due
 from apps.payments.card_routing import processor_named
@@ -157,6 +159,7 @@ __all__ = [
     "BookToSuspense",
     "BulkOrder",
     "BulkPayout",
+    "BulkResults",
     "CancelBulkOrder",
     "CancelCollection",
     "CancelMandate",
@@ -268,6 +271,7 @@ __all__ = [
     "presented_collection",
     "processor_named",
     "rate_text",
+    "results_of",
     "send_recalls",
     "settlement_accounts",
     "story_of",

@@ -7,6 +7,9 @@ import pytest
 from apps.accounts import public as accounts
 from apps.core import tenancy
 from apps.core.ids import parse_public_id, public_id
+from apps.core.money import Money
+from apps.payments import public as payments
+from apps.payments.commands.bulk import BulkAnswer, RecordBulkVerification
 from apps.payments.models import Payment
 from tests import factories
 from tests.console.moving import bulk_order, disputed, moving, standing_order, state_of
@@ -92,6 +95,44 @@ class TestBulkOrders:
 
         assert (state_of(first), state_of(second)) == ("declined", "cancelled")
         assert merchant.balance().held == 0
+
+
+class TestABulkOrderWhosePayeesAreVerified:
+    @pytest.fixture
+    def order(self, merchant):
+        do(payments.SetPayoutPolicy(merchant.id, Money(1, "EUR"), verify_payee=True))
+        return bulk_order(merchant)
+
+    def answer(self, merchant, order, result="no_match"):
+        key = parse_public_id("blk", order)
+        with tenancy.scope(tenancy.PLATFORM):
+            payees = set(Payment.objects.filter(bulk_order_id=key).values_list("counterparty_id", flat=True))
+        answers = tuple(BulkAnswer(payee, result, "tests") for payee in payees)
+        do(RecordBulkVerification(merchant.id, key, answers))
+
+    def test_is_approved_with_what_the_page_showed(self, merchant, order, as_role):
+        address = f"bulk-orders/{order}/approve/"
+        self.answer(merchant, order)
+        page = text_of(as_role("approver"), address)
+        seen = re.search(r'name="verification" value="([0-9a-f]{64})"', page)[1]
+
+        answer = press(as_role("approver"), address, verification=seen)
+
+        assert "1 no match" in page and "1 no match" in text_of(as_role("viewer"), f"bulk-orders/{order}/")
+        assert (answer.status_code, state_of(order)) == (302, "approved")
+
+    def test_is_not_approved_with_other_findings_or_none(self, merchant, order, as_role):
+        address = f"bulk-orders/{order}/approve/"
+        unanswered = press(as_role("approver"), address)
+        self.answer(merchant, order, "match")
+        page = text_of(as_role("approver"), address)
+        seen = re.search(r'name="verification" value="([0-9a-f]{64})"', page)[1]
+        self.answer(merchant, order)
+
+        changed = press(as_role("approver"), address, verification=seen)
+
+        assert "unanswered" in unanswered.content.decode() and "changed" in changed.content.decode()
+        assert state_of(order) == "ordered"
 
 
 class TestStandingOrders:

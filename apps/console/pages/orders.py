@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts import public as accounts
 from apps.console import badges, masks, navigation
-from apps.console.actions import Action, OptionalReasonForm, ReasonForm
+from apps.console.actions import Action, ConfirmForm, OptionalReasonForm, ReasonForm
 from apps.console.pages.search import place
 from apps.console.site import SITE
 from apps.console.timeline import timeline_of
@@ -41,6 +42,12 @@ def account_html(account_id: Any) -> str:
     )
 
 
+class AcceptForm(ConfirmForm):
+    """A confirmation that says which findings about the payees were on the page."""
+
+    verification = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+
+
 class BulkOrderAdmin(WorkedAdmin):
     """Orders of many payments, newest first."""
 
@@ -58,8 +65,11 @@ class BulkOrderAdmin(WorkedAdmin):
                 "payments.approve",
                 "You approve every payment of this order as the second person; they leave with the next file.",
                 "Approved.",
+                AcceptForm,
             ),
-            lambda found, data: payments.ApproveBulkOrder(found.organisation_id, found.id),
+            lambda found, data: payments.ApproveBulkOrder(
+                found.organisation_id, found.id, data["verification"]
+            ),
         ),
         "decline": (
             Action(
@@ -123,6 +133,13 @@ class BulkOrderAdmin(WorkedAdmin):
             "ordered by": found.ordered_by,
         }
 
+    def confirms(self, found: BulkOrder, action: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Show what was found of the payees; approving accepts exactly that."""
+        if action != "approve" or not found.verifies_payees:
+            return {}, {}
+        results = payments.results_of(found)
+        return {"payees": _found_of(results)}, {"verification": results.digest}
+
     def object_page(self, request: HttpRequest, found: BulkOrder) -> HttpResponse:
         """Show one order with its first lines; the list of payments has all of them."""
         text = public_id("blk", found.id)
@@ -133,6 +150,7 @@ class BulkOrderAdmin(WorkedAdmin):
             "organisation": id_html(organisation, url=page_of(organisation)),
             "payments": found.payment_count,
             "total": Money(found.total_minor, found.currency),
+            "payees": _found_of(payments.results_of(found)) if found.verifies_payees else "",
             "reference": found.reference,
             "ordered": found.created_at,
             "ordered by": found.ordered_by,
@@ -152,6 +170,12 @@ class BulkOrderAdmin(WorkedAdmin):
             counts=payments.count_of_order(found),
             timeline=timeline_of(text),
         )
+
+
+def _found_of(results: payments.BulkResults) -> str:
+    """Word what verifications have found: how many payees match, and how many do not or were not asked about."""
+    words = {**results.counts, "not_checked": results.not_checked}
+    return ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in words.items() if count)
 
 
 class StandingOrderAdmin(WorkedAdmin):
