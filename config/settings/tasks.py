@@ -67,11 +67,11 @@ CARDS_EVERY_S = env.number("CARDS_EVERY_S", 5)
 APPROVAL_DAYS = env.number("APPROVAL_DAYS", 14)
 """After how many days an order that nobody has approved is cancelled, and its money is free again."""
 
-FX_QUOTE_S = env.number("FX_QUOTE_S", 60)
+FX_QUOTE_S = env.number("FX_QUOTE_S", 60, at_least=1, at_most=86_400)
 """How long a quote for exchanging currencies holds, in seconds."""
-FX_RATE_AGE_MAX_S = env.number("FX_RATE_AGE_MAX_S", 5 * 86_400 + 7_200)
+FX_RATE_AGE_MAX_S = env.number("FX_RATE_AGE_MAX_S", 5 * 86_400 + 7_200, at_least=1)
 """How old a listed rate may be to be quoted: reference rates skip the days of a long Easter weekend."""
-FX_SPREAD_BP = env.number("FX_SPREAD_BP", 100)
+FX_SPREAD_BP = env.number("FX_SPREAD_BP", 100, at_least=0, at_most=2_000)
 """The spread, in basis points, of organisations that have no terms of their own for a pair."""
-FX_RATE_JUMP_BP = env.number("FX_RATE_JUMP_BP", 2_000)
+FX_RATE_JUMP_BP = env.number("FX_RATE_JUMP_BP", 2_000, at_least=1)
 """By how many basis points a loaded rate may differ from the one before without being asked about."""
