@@ -176,6 +176,10 @@ class LivingScheduler(Scheduler):
     the next one.
     """
 
+    # Celery would keep one connection for good, and without its own retries never leave a dead one. From
+    # the pool each wake-up gets one that is looked at first.
+    producer = None
+
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         _record_heartbeat("beat")
         return super().tick(*args, **kwargs)

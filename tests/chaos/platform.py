@@ -101,9 +101,12 @@ class Platform:
         self._launch(program)
 
     def kill_child(self, name: str) -> None:
-        """kill -9 one of a program's children; its parent starts another."""
+        """kill -9 one of a program's children; its parent starts another. A program that ended is started again."""
         program = self.programs[name]
         assert program.process is not None
+        if program.process.poll() is not None:
+            # A worker whose child dies while it starts gives up; whoever supervises it starts it again.
+            self._launch(program)
         children = _children(program.process.pid)
         if children:
             with contextlib.suppress(ProcessLookupError):

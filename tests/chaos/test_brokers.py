@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.chaos.brokers import RabbitMq, broker
@@ -78,6 +80,28 @@ def test_a_message_that_kills_every_worker_ends_in_the_dead_letter_queue(tmp_pat
                 )
 
     assert 20 <= deliveries <= 22
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_beat_and_worker_find_a_broker_that_was_away(kind, tmp_path):
+    with broker(kind, tmp_path / "broker") as started:
+        variables = {"CELERY_BROKER_URL": started.url}
+        with platform(tmp_path / "platform", variables=variables) as running:
+
+            def was_heard_since(moment):
+                return running.sql(
+                    "SELECT 1 FROM core_heartbeat WHERE kind = 'worker' AND beaten_at > %s", moment
+                )
+
+            ((begin,),) = running.sql("SELECT clock_timestamp()")
+            running.start("worker", "beat")
+            running.wait_until(lambda: was_heard_since(begin), within_s=60)
+            for _ in range(2):
+                started.crash()
+                time.sleep(3)
+            ((back,),) = running.sql("SELECT clock_timestamp()")
+            running.wait_until(lambda: was_heard_since(back), within_s=60)
 
 
 @WHOLE
