@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 import warnings
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.beat import Scheduler
+from celery.schedules import schedule
 from celery.signals import setup_logging, worker_ready
 from kombu import Exchange, Queue
 
@@ -35,6 +38,9 @@ HEARTBEAT_S = 10
 REDELIVERIES_MAX = 20
 DEAD_LETTERS = "bezant.dead"
 POLLING_INTERVAL_S = 0.1
+# A wake-up that found no worker for so long is dropped, so that a day without workers leaves no heap of
+# them. It is far more than the clocks of two machines are apart: a worker drops by its own clock.
+WAKE_UP_KEPT_S = 1800
 
 
 def _queues(broker: str) -> list[Queue]:
@@ -110,6 +116,7 @@ def configuration(broker: str) -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "task_ignore_result": True,
         "task_publish_retry": False,
+        "task_annotations": {"*": {"expires": WAKE_UP_KEPT_S}},
         "task_time_limit": 120,
         "task_soft_time_limit": 90,
         "worker_prefetch_multiplier": 1,
@@ -135,9 +142,20 @@ app.conf.update(configuration(settings.CELERY_BROKER_URL))
 app.autodiscover_tasks()
 
 
+_STARTED_AT, _STARTED_S = datetime.now(UTC), time.monotonic()
+
+
+def steady_now() -> datetime:
+    """Tell the time by a clock that nobody sets: of two readings the difference is right, even when the
+    machine's clock is put back in between, after which beat would otherwise be silent for as long.
+    """
+    return _STARTED_AT + timedelta(seconds=time.monotonic() - _STARTED_S)
+
+
 def every(seconds: float, task: str, **arguments: Any) -> dict[str, Any]:
-    """Wake a task at an interval. A wake-up that found no worker in time is dropped: the next one will do."""
-    return {"task": task, "schedule": seconds, "kwargs": arguments, "options": {"expires": max(seconds, 5)}}
+    """Wake a task at an interval."""
+    steady = schedule(timedelta(seconds=seconds), nowfun=steady_now)
+    return {"task": task, "schedule": steady, "kwargs": arguments}
 
 
 # Who is woken, how often. Which queue a task goes to follows from its name (ROUTES).

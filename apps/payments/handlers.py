@@ -17,7 +17,7 @@ from apps.payments.rails import instant_rails
 def _send_instants() -> None:
     from apps.payments.tasks import send_instants
 
-    send_instants.apply_async(expires=10, retry=False)
+    send_instants.apply_async(retry=False)
 
 
 _BELL = Bell(_send_instants)

@@ -8,13 +8,13 @@ from apps.core.bells import Bell
 def _inbox() -> None:
     from apps.webhooks.tasks import work_inbox
 
-    work_inbox.apply_async(expires=10, retry=False)
+    work_inbox.apply_async(retry=False)
 
 
 def _deliveries() -> None:
     from apps.webhooks.tasks import send_deliveries
 
-    send_deliveries.apply_async(expires=10, retry=False)
+    send_deliveries.apply_async(retry=False)
 
 
 _BELLS = {"inbox": Bell(_inbox), "deliveries": Bell(_deliveries)}

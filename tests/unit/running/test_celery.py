@@ -1,9 +1,20 @@
 """How Celery is set up: what a broker is told, and what a task may not do."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 from celery.exceptions import QueueNotFound
 
-from config.celery import QUEUES, app, configuration, every
+from config.celery import (
+    QUEUES,
+    WAKE_UP_KEPT_S,
+    LivingScheduler,
+    app,
+    configuration,
+    every,
+    steady_now,
+)
 
 
 class TestConfiguration:
@@ -67,6 +78,26 @@ class TestTheApp:
 
 
 class TestEvery:
-    def test_drops_a_wake_up_that_nobody_heard_in_time(self) -> None:
-        assert every(30, "payments.work")["options"] == {"expires": 30}
-        assert every(1, "payments.work")["options"] == {"expires": 5}
+    def test_is_due_by_a_clock_that_nobody_sets(self) -> None:
+        """Put back by an hour, the machine's clock would else keep beat silent for an hour."""
+        wake_up = every(30, "payments.work")["schedule"]
+        began = wake_up.now()
+
+        with time_machine.travel(datetime.now(UTC) - timedelta(hours=1)):
+            assert abs(wake_up.now() - began) < timedelta(seconds=5)
+            assert not wake_up.is_due(began).is_due
+            assert wake_up.is_due(began - timedelta(seconds=30)).is_due
+
+    def test_beat_keeps_its_steady_clock(self) -> None:
+        scheduler = LivingScheduler(app, lazy=True)
+        scheduler.setup_schedule()
+
+        entries = scheduler.schedule.values()
+        with time_machine.travel(datetime.now(UTC) - timedelta(hours=1)):
+            assert all(abs(entry.default_now() - steady_now()) < timedelta(seconds=5) for entry in entries)
+
+    def test_drops_a_wake_up_only_long_after_any_two_clocks_agree(self) -> None:
+        app.loader.import_default_modules()
+
+        ours = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
+        assert {task.expires for task in ours} == {WAKE_UP_KEPT_S}
