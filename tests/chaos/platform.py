@@ -66,6 +66,7 @@ class Platform:
         )
         self.programs: dict[str, Program] = {}
         self._stop = threading.Event()
+        self._launching = threading.Lock()
         self._threads: list[threading.Thread] = []
         return self
 
@@ -96,22 +97,28 @@ class Platform:
         """kill -9 a program with its children, and start it again."""
         program = self.programs[name]
         assert program.process is not None
-        _kill_group(program.process)
-        self.kills += 1
-        self._launch(program)
+        with self._launching:
+            _kill_group(program.process)
+            self.kills += 1
+            self._launch(program)
 
     def kill_child(self, name: str) -> None:
-        """kill -9 one of a program's children; its parent starts another. A program that ended is started again."""
+        """kill -9 one of a program's children; its parent starts another."""
         program = self.programs[name]
         assert program.process is not None
-        if program.process.poll() is not None:
-            # A worker whose child dies while it starts gives up; whoever supervises it starts it again.
-            self._launch(program)
+        self._supervise()
         children = _children(program.process.pid)
         if children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(random.choice(children), signal.SIGKILL)
                 self.kills += 1
+
+    def _supervise(self) -> None:
+        """Start again what gave up, as whoever supervises it would: a worker whose child dies while it starts."""
+        with self._launching:
+            for program in self.programs.values():
+                if program.process is not None and program.process.poll() is not None:
+                    self._launch(program)
 
     def memory_mb(self, name: str) -> float:
         """Return the resident memory of a program with its children, in MiB."""
@@ -192,6 +199,7 @@ class Platform:
         while time.monotonic() - began < within_s:
             if done():
                 return time.monotonic() - began
+            self._supervise()
             time.sleep(0.1)
         raise AssertionError(f"not done within {within_s} s")
 

@@ -25,7 +25,8 @@ DUE = BACK + timedelta(days=2)
 def fail(answer, folder, code="R01", *, sent=SENT, back=BACK):
     export(folder, at=sent)
     settle(answer)
-    take(answer_file(returned(answer, code)), at=back)
+    told = take(answer_file(returned(answer, code)), at=back)
+    assert (stored(answer).state, stored(answer).failure_code) == ("returned", code), told
 
 
 def wants(one, times):

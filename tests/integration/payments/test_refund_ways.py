@@ -91,7 +91,7 @@ class TestEuro:
         answer = refund(euro, key)
         sent = line.send(parse_public_id("pay", answer["id"]))
 
-        assert (answer["rail"], answer["state"], sent["state"]) == ("sepa_inst", "approved", "accepted")
+        assert (answer["rail"], answer["state"], sent["state"]) == ("sepa_inst", "approved", "accepted"), sent
         back = parse_public_id("pay", answer["id"])
         do(payments.SettlePayment(euro.id, back, Money(2_000, "EUR"), DAY, f"l-{uuid.uuid4().hex}"))
         assert (stored(back).state, euro.balance().posted) == ("settled", 3_000)

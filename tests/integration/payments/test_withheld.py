@@ -178,7 +178,8 @@ class TestAnInstantPayout:
         assert (line.calls, attempts(key)) == ([], [])
         unblock(merchant)
         react(lambda: stored(key).state == "approved")
-        assert line.later(60).send(key)["state"] == "accepted"
+        sent = line.later(60).send(key)
+        assert sent["state"] == "accepted", (sent, stored(key).failure_code)
 
     def test_is_not_counted_as_sent_by_the_round(self, merchant):
         line, key = Line(), payout(merchant, speed="instant")
