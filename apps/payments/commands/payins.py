@@ -126,6 +126,8 @@ def apply_provider_event(command: ApplyProviderEvent, context: Context) -> dict[
     known = Payment.objects.filter(
         organisation_id=command.organisation_id, provider=command.provider, provider_reference=told.reference
     ).first()
+    if known is not None and (known.amount, known.account_id) != (told.amount, told.account_id):
+        raise Invalid(field="payload", reason="told before with another amount or account", id=told.reference)
     if known is not None:
         payment = lock_payment(known.pk, organisation_id=command.organisation_id)
         record_no_op(payment, Event.RECEIVE, context, Origin("webhook", command.event_id), reason="repeated")

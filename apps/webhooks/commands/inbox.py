@@ -16,7 +16,7 @@ from apps.webhooks.domain.effects import Applied, Effect, Ignored, WaitingFor
 from apps.webhooks.domain.schedule import waiting_pause_s
 from apps.webhooks.domain.translations import translate
 from apps.webhooks.events import InboxEventDied
-from apps.webhooks.models import InboxEvent
+from apps.webhooks.models import InboxEvent, Source
 
 Apply = Callable[[InboxEvent, Context], Effect]
 APPLIERS: dict[str, Apply] = {}
@@ -67,7 +67,10 @@ def apply_to_payments(row: InboxEvent, context: Context) -> Effect:
 
     # Standard Webhooks wraps what happened in an envelope; other senders' events go down as they came.
     inner = row.payload.get("data") if row.provider in _ENVELOPED else row.payload
-    told = translate(row.provider, row.event_type, inner if isinstance(inner, dict) else {})
+    source = Source.objects.get(pk=row.source_id)
+    told = translate(row.provider, row.event_type, inner if isinstance(inner, dict) else {}, source.config)
+    if told.ignored:
+        return Ignored(told.ignored)
     answer = context.run(
         payments.ApplyProviderEvent(
             organisation_id=row.organisation_id,
