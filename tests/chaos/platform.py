@@ -23,6 +23,9 @@ from tests.database import ROOT, clone_database, environment, start_cluster
 LEASE_S, TIMEOUT_S = 3, 2
 DATABASE = "bezant_chaos"
 
+BEREFT_S = 15.0
+"""How long a worker may be without children: it takes some seconds to start."""
+
 
 @dataclass
 class Program:
@@ -31,6 +34,7 @@ class Program:
     name: str
     command: list[str]
     process: subprocess.Popen[bytes] | None = None
+    seen_well_at: float = 0.0
 
 
 @dataclass
@@ -114,11 +118,26 @@ class Platform:
                 self.kills += 1
 
     def _supervise(self) -> None:
-        """Start again what gave up, as whoever supervises it would: a worker whose child dies while it starts."""
+        """Start again what gave up, as whoever supervises it would.
+
+        A worker whose child dies while it starts ends, or stays behind without children and without work.
+        """
         with self._launching:
             for program in self.programs.values():
-                if program.process is not None and program.process.poll() is not None:
-                    self._launch(program)
+                if program.process is None:
+                    continue
+                if program.process.poll() is None and (
+                    program.name != "worker" or not self._is_bereft(program)
+                ):
+                    continue
+                _kill_group(program.process)
+                self._launch(program)
+
+    def _is_bereft(self, program: Program) -> bool:
+        assert program.process is not None
+        if _children(program.process.pid):
+            program.seen_well_at = time.monotonic()
+        return time.monotonic() - program.seen_well_at > BEREFT_S
 
     def memory_mb(self, name: str) -> float:
         """Return the resident memory of a program with its children, in MiB."""
@@ -237,6 +256,7 @@ class Platform:
         program.process = subprocess.Popen(
             program.command, cwd=ROOT, env=self.environ, stdout=log, stderr=log, start_new_session=True
         )
+        program.seen_well_at = time.monotonic()
 
     def _wait_for_web(self) -> None:
         for _ in range(300):
