@@ -6,13 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
+from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 
 from apps.console.actions import Action, confirm, offered
 from apps.console.seen import seen
 from apps.core.commands import Command
-from apps.core.console import ReadOnlyAdmin
+from apps.core.console import ReadOnlyAdmin, state_html
+from apps.core.ids import public_id
 
 Build = Callable[[Any, dict[str, Any]], Command]
 """Makes the command of a button from the object and what the form says."""
@@ -23,6 +25,17 @@ class WorkedAdmin(ReadOnlyAdmin):
 
     buttons: ClassVar[dict[str, tuple[Action, Build]]] = {}
     """By name: the event of the object's table that the button asks for, its action, its command."""
+
+    @admin.display(description="id")
+    def short_id(self, row: Any) -> str:
+        """Show the beginning and the end of the public id."""
+        shown = public_id(self.id_prefix, row.pk)
+        return f"{shown[:8]}…{shown[-6:]}"
+
+    @admin.display(description="state")
+    def state_word(self, row: Any) -> str:
+        """Show the state."""
+        return state_html(row.state)
 
     def more_urls(self) -> list[Any]:
         """Add the confirmations."""
@@ -38,7 +51,7 @@ class WorkedAdmin(ReadOnlyAdmin):
 
     def confirmed(self, found: Any) -> dict[str, Any]:
         """Return what the confirmation repeats of the object."""
-        raise NotImplementedError
+        return {"state": state_html(found.state)}
 
     def confirms(self, found: Any, action: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what else a confirmation shows, and what of it its form sends back as seen. On GET alone."""

@@ -78,8 +78,8 @@ class Ports:
     """The services that the one door for writes calls upward through."""
 
     write_audit: Callable[[list[AuditRecord]], None] = _no_audit
-    require_approval: Callable[..., str | None] = _no_policy
-    needs_approval: Callable[..., bool] = _no_question
+    require_approval: ApprovalPolicy = _no_policy
+    needs_approval: ApprovalQuestion = _no_question
 
 
 PORTS = Ports()

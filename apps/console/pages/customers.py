@@ -62,10 +62,6 @@ class CustomerAdmin(ReadOnlyAdmin):
         """Show since when."""
         return time_html(row.created_at)
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Find by the whole reference."""
-        return (queryset.filter(reference=search_term.strip()) if search_term else queryset), False
-
     def more_urls(self) -> list[Any]:
         """Add the reveal and the erasure."""
         return [

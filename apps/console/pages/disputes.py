@@ -46,7 +46,7 @@ class DisputeAdmin(WorkedAdmin):
     intro = (
         "What cardholders object to, as the processor tells it. Undecided amounts lie in the dispute reserve."
     )
-    list_display = ("dispute", "state_word", "amount", "reason", "provider", "due", "told")
+    list_display = ("short_id", "state_word", "amount", "reason", "provider", "due", "told")
     list_filter = ("state", "provider", "currency")
     search_fields = ("external_id",)
     search_hint = "The processor's id"
@@ -77,17 +77,6 @@ class DisputeAdmin(WorkedAdmin):
     }
 
     @admin.display
-    def dispute(self, row: Dispute) -> str:
-        """Show the id."""
-        shown = public_id("dsp", row.id)
-        return f"{shown[:8]}…{shown[-6:]}"
-
-    @admin.display(description="state")
-    def state_word(self, row: Dispute) -> str:
-        """Show the state."""
-        return state_html(row.state)
-
-    @admin.display
     def amount(self, row: Dispute) -> str:
         """Show the amount."""
         return amount_html(row.amount)
@@ -101,11 +90,6 @@ class DisputeAdmin(WorkedAdmin):
     def told(self, row: Dispute) -> str:
         """Show since when we know of it."""
         return time_html(row.created_at)
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Find by the processor's whole id."""
-        term = search_term.strip()
-        return (queryset.filter(external_id=term) if term else queryset), False
 
     def confirmed(self, found: Dispute) -> dict[str, Any]:
         """Repeat what is disputed, and until when it can be answered."""

@@ -104,11 +104,6 @@ class MandateAdmin(WorkedAdmin):
         ),
     }
 
-    @admin.display(description="state")
-    def state_word(self, row: Mandate) -> str:
-        """Show the state."""
-        return state_html(row.state)
-
     @admin.display
     def signed(self, row: Mandate) -> str:
         """Show the day of the signature."""
@@ -125,11 +120,6 @@ class MandateAdmin(WorkedAdmin):
             path("<str:object_id>/reveal/", self.admin_site.admin_view(self.reveal)),
             *super().more_urls(),
         ]
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Find by the whole reference."""
-        term = search_term.strip()
-        return (queryset.filter(reference=term) if term else queryset), False
 
     def confirmed(self, found: Mandate) -> dict[str, Any]:
         """Repeat which mandate it is."""
@@ -249,11 +239,6 @@ class CollectionAdmin(ReadOnlyAdmin):
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Let a mandate's page link to what is collected under it."""
         return lookup == "mandate_id" or super().lookup_allowed(lookup, value, request)
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Find by the mandate's whole reference."""
-        term = search_term.strip()
-        return (queryset.filter(reference=term) if term else queryset), False
 
     @admin.display
     def payment(self, row: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -53,7 +54,7 @@ class BulkOrderAdmin(WorkedAdmin):
 
     permission, slug, id_prefix = READ, "bulk-orders", "blk"
     intro = "One order of many payouts from one account, approved once."
-    list_display = ("order", "state_word", "payment_count", "total", "reference", "ordered")
+    list_display = ("short_id", "state_word", "payment_count", "total", "reference", "ordered")
     list_filter = ("state", "currency")
     search_fields = ("reference",)
     search_hint = "The client's reference"
@@ -98,17 +99,6 @@ class BulkOrderAdmin(WorkedAdmin):
     }
 
     @admin.display
-    def order(self, row: BulkOrder) -> str:
-        """Show the id."""
-        shown = public_id("blk", row.id)
-        return f"{shown[:8]}…{shown[-6:]}"
-
-    @admin.display(description="state")
-    def state_word(self, row: BulkOrder) -> str:
-        """Show the state."""
-        return state_html(row.state)
-
-    @admin.display
     def total(self, row: BulkOrder) -> str:
         """Show the sum of all lines."""
         return amount_html(Money(row.total_minor, row.currency))
@@ -117,11 +107,6 @@ class BulkOrderAdmin(WorkedAdmin):
     def ordered(self, row: BulkOrder) -> str:
         """Show when."""
         return time_html(row.created_at)
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Find by the client's whole reference."""
-        term = search_term.strip()
-        return (queryset.filter(reference=term) if term else queryset), False
 
     def confirmed(self, found: BulkOrder) -> dict[str, Any]:
         """Repeat how many payments it is and of how much."""
@@ -183,7 +168,7 @@ class StandingOrderAdmin(WorkedAdmin):
 
     permission, slug, id_prefix = READ, "standing-orders", "sto"
     intro = "Orders that make a payment on each day of a schedule, or once on a later day."
-    list_display = ("order", "kind", "state_word", "amount", "frequency", "next_day", "runs", "reference")
+    list_display = ("short_id", "kind", "state_word", "amount", "frequency", "next_day", "runs", "reference")
     list_filter = ("state", "kind", "frequency")
     search_fields = ("reference",)
     search_hint = "The client's reference"
@@ -247,17 +232,6 @@ class StandingOrderAdmin(WorkedAdmin):
     }
 
     @admin.display
-    def order(self, row: StandingOrder) -> str:
-        """Show the id."""
-        shown = public_id("sto", row.id)
-        return f"{shown[:8]}…{shown[-6:]}"
-
-    @admin.display(description="state")
-    def state_word(self, row: StandingOrder) -> str:
-        """Show the state."""
-        return state_html(row.state)
-
-    @admin.display
     def next_day(self, row: StandingOrder) -> str:
         """Show when it is due next."""
         return time_html(row.due_on)
@@ -271,11 +245,6 @@ class StandingOrderAdmin(WorkedAdmin):
     def amount(self, row: StandingOrder) -> str:
         """Show what each run pays."""
         return amount_html(row.amount)
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Find by the client's whole reference."""
-        term = search_term.strip()
-        return (queryset.filter(reference=term) if term else queryset), False
 
     def confirmed(self, found: StandingOrder) -> dict[str, Any]:
         """Repeat what it pays, and when next."""
@@ -359,11 +328,5 @@ for _label, _slug, _model in (
     ("bulk orders to approve", "bulk-orders", BulkOrder),
     ("standing orders to approve", "standing-orders", StandingOrder),
 ):
-    badges.BADGES.append(
-        badges.Badge(
-            _label,
-            f"/console/{_slug}/?state__exact=ordered",
-            "payments.approve",
-            lambda model=_model: _waiting(model),  # type: ignore[misc]
-        )
-    )
+    _address = f"/console/{_slug}/?state__exact=ordered"
+    badges.BADGES.append(badges.Badge(_label, _address, "payments.approve", partial(_waiting, _model)))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
@@ -59,10 +57,6 @@ class EventAdmin(ReadOnlyAdmin):
     def organisation(self, row: OutboxEvent) -> str:
         """Show whose."""
         return id_html(public_id("org", row.organisation_id) if row.organisation_id else "")
-
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
-        """Find an object's events by its whole id, which an index answers."""
-        return (queryset.filter(object_id=search_term.strip()) if search_term else queryset), False
 
     def object_page(self, request: HttpRequest, found: OutboxEvent) -> HttpResponse:
         """Show the event with its payload."""
