@@ -25,7 +25,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from apps.ledger.bench.run import ROOT, Bench, machine, private_server
+from apps.core.bench_server import ROOT
+from apps.ledger.bench.run import Bench, machine, private_server
 
 ACCOUNTS, FUNDS_MINOR = 100, 1_000_000_000
 WORLD = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from apps.ledger.bench.run import ROOT, Bench
+from apps.ledger.bench.run import Bench
 
 SAMPLE_EVERY_S = 0.02
 _LAGS = """SELECT f.name, coalesce(extract(epoch FROM clock_timestamp() - (
@@ -56,13 +55,13 @@ def at_share(values: list[float], share: float) -> float | None:
 
 def prove_speed(bench: Bench) -> dict[str, Any]:
     """Seal what has been written, then verify all of it and replay it; return rows and events a second."""
-    _manage(bench, "seal_ledger")
+    bench.manage("seal_ledger", check=True, stdout=subprocess.PIPE)
     with psycopg.connect(bench.cluster.url(role="postgres", database="bezant"), autocommit=True) as admin:
         while (admin.execute("SELECT rows_found FROM ledger.follow(50000)").fetchone() or (0,))[0]:
             pass
         admin.execute("VACUUM ANALYZE")
-    verified = json.loads(_manage(bench, "verify_ledger_log", "--json"))
-    rebuilt = json.loads(_manage(bench, "rebuild_ledger", "--verify", "--json"))
+    verified = _told(bench, "verify_ledger_log")
+    rebuilt = _told(bench, "rebuild_ledger", "--verify")
     return {
         "ok": verified["ok"] and rebuilt["ok"],
         "verified_rows": verified["rows"],
@@ -72,13 +71,6 @@ def prove_speed(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _manage(bench: Bench, *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *command],
-        cwd=ROOT,
-        env=bench.environment(),
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return done.stdout
+def _told(bench: Bench, *command: str) -> dict[str, Any]:
+    done = bench.manage(*command, "--json", check=True, stdout=subprocess.PIPE)
+    return dict(json.loads(done.stdout))

@@ -9,19 +9,18 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from apps.core import bench_server
+from apps.core.bench_server import ROOT, BenchServer
 from apps.ledger.bench.worker import ACCOUNTS, BATCH, ORGANISATION
 
-ROOT = Path(__file__).resolve().parents[3]
 PROCESSES = {
     "django_single": 4, "django_atomic": 4, "post_many_100": 2, "post_many_100_hot": 2, "callers_64": 1, "callers_64_hot": 1,
 }  # fmt: skip
@@ -47,24 +46,12 @@ _SCRIPTS = {"sql_single": (_SINGLE, "4", 1), "sql_batch_100": (_MANY.replace("\n
 
 
 @dataclass
-class Bench:
+class Bench(BenchServer):
     """A private server with two databases: the books, and pgbench's."""
 
-    cluster: Any
-    folder: Path
     seconds: float
     samples: dict[str, list[float]] = field(default_factory=dict)
     latencies: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables that point a process of ours at the server."""
-        return os.environ | {
-            "DATABASE_URL": self.cluster.url(role="bezant_app", database="bezant"),
-            "DATABASE_OWNER_URL": self.cluster.url(role="bezant_owner", database="bezant"),
-            "DATABASE_ADMIN_URL": self.cluster.url(role="postgres", database="postgres"),
-            "BEZANT_VAR": str(self.folder), "PYTHONPATH": str(ROOT),
-            "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings"),
-        }  # fmt: skip
 
     def pgbench(self, *arguments: str, database: str, role: str) -> float:
         """Run pgbench and return its transactions a second."""
@@ -122,29 +109,10 @@ class Bench:
 @contextmanager
 def private_server(seconds: float) -> Iterator[Bench]:
     """Make a durable server with the books and pgbench's tables, and remove it afterwards."""
-    from config.local_services import find_cluster, remove_cluster
-
-    folder = Path(tempfile.mkdtemp(prefix="bezant-bench-"))
-    cluster = find_cluster(folder / "postgres", durable=True)
-    try:
-        with (cluster.data / "postgresql.conf").open("a") as file:
-            # A checkpoint in one short round would be charged to whichever case it fell into.
-            file.write("max_wal_size = 4GB\ncheckpoint_timeout = 30min\n")
-        cluster.start()
-        bench = Bench(cluster, folder, seconds)
-        for command in (["setup_database"], ["migrate", "--skip-checks", "--verbosity", "0"]):
-            subprocess.run(
-                [sys.executable, "manage.py", *command],
-                cwd=ROOT,
-                env=bench.environment(),
-                check=True,
-                stdout=sys.stderr,
-            )
+    with bench_server.private_server() as server:
+        bench = Bench(server.cluster, server.folder, seconds)
         _fill(bench)
         yield bench
-    finally:
-        remove_cluster(folder / "postgres")
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fill(bench: Bench) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.core.bench_server import ROOT
 from apps.ledger.bench.following import at_share, prove_speed, wait_until_level, watched_lags
-from apps.ledger.bench.run import ROOT, Bench, add_postings, machine, private_server
+from apps.ledger.bench.run import Bench, add_postings, machine, private_server
 
 CASES = (
     "sql_single", "sql_batch_100", "django_single", "django_atomic", "post_many_100", "post_many_100_hot",

@@ -5,18 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-ROOT = Path(__file__).resolve().parents[4]
+from apps.core.bench_server import private_server
 
 
 class Command(BaseCommand):
@@ -69,46 +63,12 @@ def _measured_here(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _measured_apart(options: dict[str, Any]) -> dict[str, Any]:
-    with _private_server() as environment:
-        arguments = ["--here", "--count", str(options["count"]), "--rounds", str(options["rounds"])]
-        if options["profile"]:
-            arguments += ["--profile", str(Path(options["profile"]).resolve())]
-        for command in (["setup_database"], ["migrate", "--skip-checks", "--verbosity", "0"]):
-            _manage(command, environment)
-        told: dict[str, Any] = json.loads(_manage(["bench_payouts", *arguments], environment))
-        return told
-
-
-def _manage(arguments: list[str], environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    arguments = ["--here", "--count", str(options["count"]), "--rounds", str(options["rounds"])]
+    if options["profile"]:
+        arguments += ["--profile", str(Path(options["profile"]).resolve())]
+    with private_server() as server:
+        done = server.manage("bench_payouts", *arguments, capture_output=True)
     if done.returncode:
-        raise CommandError(f"{arguments[0]} failed: {done.stderr[-2_000:]}", returncode=1)
-    return done.stdout
-
-
-@contextmanager
-def _private_server() -> Iterator[dict[str, str]]:
-    """Start a durable server of our own; give the variables that point a process at it, and remove it."""
-    from config.local_services import find_cluster, remove_cluster
-
-    folder = Path(tempfile.mkdtemp(prefix="bezant-payouts-"))
-    try:
-        cluster = find_cluster(folder / "postgres", durable=True)
-        cluster.start()
-        yield os.environ | {
-            "DATABASE_URL": cluster.url(role="bezant_app", database="bezant"),
-            "DATABASE_OWNER_URL": cluster.url(role="bezant_owner", database="bezant"),
-            "DATABASE_ADMIN_URL": cluster.url(role="postgres", database="postgres"),
-            "BEZANT_VAR": str(folder),
-            "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings"),
-        }
-    finally:
-        remove_cluster(folder / "postgres")
-        shutil.rmtree(folder, ignore_errors=True)
+        raise CommandError(f"bench_payouts failed: {done.stderr[-2_000:]}", returncode=1)
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told

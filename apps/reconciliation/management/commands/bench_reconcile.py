@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.core.bench_server import manage, private_server
+from apps.core.bench_server import private_server
 from apps.reconciliation.bench.measure import measure
 
 LINES_MAX = 2_000_000
@@ -76,8 +76,8 @@ def _elsewhere(options: dict[str, Any]) -> int:
     given = ("lines", "growth", "seed", "noise", "recall_min")
     arguments = ["bench_reconcile", "--on-own-server"]
     arguments += [f"--{name.replace('_', '-')}={options[name]}" for name in given]
-    with private_server() as environment:
-        return manage(arguments + (["--json"] if options["json"] else []), environment)
+    with private_server() as server:
+        return server.manage(*arguments, *(["--json"] if options["json"] else [])).returncode
 
 
 def _is_right(result: dict[str, Any], recall_min: float) -> bool:
