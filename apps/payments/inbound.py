@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connection
-
 from apps.accounts import public as accounts
+from apps.core import db
 from apps.core.commands import Context
 from apps.core.errors import Conflict
 from apps.payments.models import StatusFile
-
-_ONE_AT_A_TIME = 7_003_001
 
 
 class DuplicateFile(Conflict):
@@ -21,8 +18,7 @@ class DuplicateFile(Conflict):
 
 def take_once(sha256: str, file_name: str) -> None:
     """Take the files of returns and answers one at a time. Raises DuplicateFile for one taken in before."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ONE_AT_A_TIME])
+    db.transaction_lock("payments.inbound_files")
     if StatusFile.objects.filter(sha256=sha256).exists():
         raise DuplicateFile(file=file_name)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from jwcrypto import jwk
 
 from apps.authz.models import IdTokenKey
-from apps.core import clock, ids
+from apps.core import clock, db, ids
 from apps.core.crypto.context import canonical
 from apps.core.crypto.providers import Wrapped
 from apps.core.crypto.runtime import provider
@@ -39,8 +39,7 @@ def public_keys() -> list[dict[str, Any]]:
 def make_key(at: datetime, *, replace: bool = False) -> IdTokenKey:
     """Make a signing key, unless another process just did; `replace` makes one in any case."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_LOCK])
+        db.transaction_lock(_LOCK)
         existing = None if replace else _newest()
         return existing or _make(at)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
+from apps.core import db
 from apps.core.commands import Command, Context, handles
 from apps.core.errors import Conflict, Invalid
 from apps.core.ids import public_id
@@ -52,11 +55,11 @@ def load_fx_rates(command: LoadFxRates, context: Context) -> dict[str, Any]:
     """Store what is new; what is there already with the same value is left. Raises RatesDiffer, RateJumps."""
     if not 0 < len(command.rates) <= RATES_MAX:
         raise Invalid(field="rates", count_max=RATES_MAX)
-    new = [one for one in sorted(command.rates, key=_order) if not _is_stored(one)]
-    if not command.accept_jumps:
-        before: dict[tuple[str, str, str], Decimal] = {}
-        for one in new:
-            _check_jump(one, before)
+    db.transaction_lock("payments.fx_rates")  # another load would find the same rates new
+    stored = _stored(command.rates)
+    new: list[FileRate] = []
+    for pair, rates in groupby(sorted(command.rates, key=_order), key=_pair):
+        new += _new_of(list(rates), stored.get(pair, []), accept_jumps=command.accept_jumps)
     FxRate.objects.bulk_create(
         FxRate(
             id=context.new_id(),
@@ -74,33 +77,63 @@ def load_fx_rates(command: LoadFxRates, context: Context) -> dict[str, Any]:
     return {"stored": len(new), "known": len(command.rates) - len(new), "sources": sources}
 
 
+def _pair(one: FileRate | FxRate) -> tuple[str, str, str]:
+    return one.source, one.base, one.currency
+
+
 def _order(one: FileRate) -> tuple[str, str, str, datetime]:
-    return one.source, one.base, one.currency, one.valid_from
+    return *_pair(one), one.valid_from
 
 
-def _is_stored(one: FileRate) -> bool:
-    known = FxRate.objects.filter(
-        base=one.base, currency=one.currency, source=one.source, valid_from=one.valid_from
-    ).first()
-    if known is not None and (known.rate, known.valid_until) != (one.value, one.valid_until):
+def _stored(rates: tuple[FileRate, ...]) -> dict[tuple[str, str, str], list[FxRate]]:
+    """Return what is stored of these sources for the time of these rates and last before it, in order."""
+    mine = FxRate.objects.filter(
+        source__in={one.source for one in rates},
+        base__in={one.base for one in rates},
+        currency__in={one.currency for one in rates},
+    )
+    first, last = min(one.valid_from for one in rates), max(one.valid_from for one in rates)
+    pair = ("source", "base", "currency")
+    before = mine.filter(valid_from__lt=first).order_by(*pair, "-valid_from").distinct(*pair)
+    within = mine.filter(valid_from__range=(first, last)).order_by("valid_from")
+    found: dict[tuple[str, str, str], list[FxRate]] = defaultdict(list)
+    for row in (*before, *within):
+        found[_pair(row)].append(row)
+    return found
+
+
+def _new_of(rates: list[FileRate], stored: list[FxRate], *, accept_jumps: bool) -> list[FileRate]:
+    """Return which rates of a pair are not stored; both lists are in the order of time."""
+    known = {row.valid_from: row for row in stored}
+    waiting = iter(stored)
+    following = next(waiting, None)
+    before: Decimal | None = None
+    new = []
+    for one in rates:
+        while following is not None and following.valid_from < one.valid_from:
+            before, following = following.rate, next(waiting, None)
+        row = known.get(one.valid_from)
+        if row is not None:
+            _check_same(one, row)
+            continue
+        if not accept_jumps:
+            _check_jump(one, before)
+        new.append(one)
+        before = one.value
+    return new
+
+
+def _check_same(one: FileRate, row: FxRate) -> None:
+    if (row.rate, row.valid_until) != (one.value, one.valid_until):
         raise RatesDiffer(source=one.source, pair=f"{one.base}/{one.currency}", at=one.valid_from.isoformat())
-    return known is not None
 
 
-def _check_jump(one: FileRate, before: dict[tuple[str, str, str], Decimal]) -> None:
+def _check_jump(one: FileRate, before: Decimal | None) -> None:
     """Compare with the rate before, of the table or of the file."""
-    pair = (one.source, one.base, one.currency)
-    if pair not in before:
-        earlier = FxRate.objects.filter(
-            source=one.source, base=one.base, currency=one.currency, valid_from__lt=one.valid_from
-        )
-        last = earlier.order_by("-valid_from").first()
-        before[pair] = last.rate if last is not None else one.value
-    if abs(one.value - before[pair]) * BASIS > before[pair] * settings.FX_RATE_JUMP_BP:
+    if before is not None and abs(one.value - before) * BASIS > before * settings.FX_RATE_JUMP_BP:
         raise RateJumps(
-            source=one.source, pair=f"{one.base}/{one.currency}", before=str(before[pair]), now=one.rate
+            source=one.source, pair=f"{one.base}/{one.currency}", before=str(before), now=one.rate
         )
-    before[pair] = one.value
 
 
 @dataclass(frozen=True)
@@ -125,6 +158,7 @@ def set_fx_terms(command: SetFxTerms, context: Context) -> dict[str, Any]:
     if command.effective_from < context.at.date():
         raise Invalid(field="effective_from", reason="in the past")
     terms = Terms(command.spread_bp, command.fee_minor)
+    db.transaction_lock(f"payments.fx_terms:{command.organisation_id}:{sold}:{bought}")
     versions = FxTerms.objects.filter(
         organisation_id=command.organisation_id, sold_currency=sold, bought_currency=bought
     )

@@ -7,8 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
+from apps.core import db
 from apps.core.commands import Command, Context, handles
 from apps.payments import public as payments
 from apps.reconciliation.domain.calendar import add_business_days
@@ -23,7 +22,6 @@ PAYMENTS_MAX = 1_000
 
 AT_THE_BANK = frozenset({"sent", "accepted", "unknown", "review", "received"})
 NEVER_COMES = frozenset({"rejected", "declined", "cancelled"})
-_ONE_AT_A_TIME = 7_004_001
 KINDS = ("payout", "refund", "payin", "collection")
 COMES_IN = frozenset({"payin", "collection"})
 _PROVIDER_PAYS_AFTER = timedelta(days=2)
@@ -42,8 +40,7 @@ def expect_payments(command: ExpectPayments, context: Context) -> dict[str, Any]
     """Add or change the expectations of payments. A matched one is never touched."""
     counts = {"added": 0, "changed": 0, "unchanged": 0}
     # One at a time: two runs would both find that a payment has no expectation yet, and both add it.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ONE_AT_A_TIME])
+    db.transaction_lock("reconciliation.expectations")
     for payment_id in command.payment_ids[:PAYMENTS_MAX]:
         counts[_expect(payments.payment(payment_id), command.because, context)] += 1
     return counts

@@ -2,12 +2,14 @@
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import Error, connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.core import clock, tenancy
 from apps.core.errors import Conflict, Invalid, NotFound, Refusal
@@ -16,6 +18,7 @@ from apps.core.money import CurrencyMismatch, Money
 from apps.ledger import public as ledger
 from apps.payments import public as payments
 from apps.payments.customer_statements import statement_of, written
+from apps.payments.formats.fx_rates import FileRate
 from apps.payments.fx_books import QuoteDiffers, QuoteExpired, QuoteUsed, pocket_of
 from apps.payments.fx_rates import NoRate, RateStale
 from apps.payments.queries import verify_lives
@@ -467,6 +470,48 @@ class TestLoadingRates:
         status, told = self.load(path)
         assert (status, told["findings"][0]["code"], told["stored"]) == (1, "rate_jumps", 0)
         assert self.load(path, "--accept-jumps")[1]["stored"] == 2
+
+    def test_compares_with_the_rate_before_wherever_it_stands(self, db, tmp_path):
+        source = f"B{clock.database_now():%H%M%S%f}"
+        first, third, second = (
+            f"{source},EUR,PLN,{rate},2026-01-{day}T12:00:00Z,"
+            for rate, day in (("4.25", "02"), ("8.60", "06"), ("6.00", "04"))
+        )
+        self.load(self.file(tmp_path, first))
+        assert self.load(self.file(tmp_path, second))[1]["findings"][0]["code"] == "rate_jumps"
+        assert self.load(self.file(tmp_path, second), "--accept-jumps")[1]["stored"] == 1
+
+        # The first is in the file too and known; what the third is measured by is the second, in the table.
+        told = self.load(self.file(tmp_path, first, third))[1]
+        assert told["findings"][0]["code"] == "rate_jumps" and told["stored"] == 0
+        assert self.load(self.file(tmp_path, first, third.replace("8.60", "6.10")))[1]["stored"] == 1
+
+    def test_asks_the_database_a_few_times_however_many_there_are(self, db, tmp_path):
+        source = f"Q{clock.database_now():%H%M%S%f}"
+        path = self.file(
+            tmp_path,
+            *(f"{source},EUR,PLN,4.2{day % 10},2026-01-{day:02d}T12:00:00Z," for day in range(1, 29)),
+            *(
+                f"{source},EUR,{other},1.1,2026-01-02T12:00:00Z,"
+                for other in ("CHF", "SEK", "NOK", "DKK", "GBP")
+            ),
+        )
+        with CaptureQueriesContext(connection) as asked:
+            assert self.load(path)[1]["stored"] == 33
+        assert len([one for one in asked if "payments_fxrate" in one["sql"]]) <= 3
+
+    def test_two_at_once_store_once(self, db, tmp_path):
+        source = f"P{clock.database_now():%H%M%S%f}"
+        rate = FileRate(source, "EUR", "PLN", "4.25", clock.database_now())
+
+        def load(_):
+            try:
+                return do(payments.LoadFxRates(None, (rate,)))["stored"]
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(4) as threads:
+            assert sorted(threads.map(load, range(4))) == [0, 0, 0, 1]
 
     def test_refuses_a_file_that_is_not_there(self, db, tmp_path):
         with pytest.raises(CommandError):
