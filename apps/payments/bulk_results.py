@@ -13,8 +13,9 @@ from django.db.models import QuerySet
 from apps.core.ids import public_id
 from apps.payments.domain.lifecycle import State
 from apps.payments.domain.payee import Result
-from apps.payments.models import BulkOrder, Payment
+from apps.payments.models import Payment
 from apps.payments.models_instant import BulkVerification
+from apps.payments.models_orders import BulkOrder
 
 VALID_FOR = timedelta(hours=24)
 """How long a verification can be confirmed: the holder of an account may change."""

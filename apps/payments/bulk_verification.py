@@ -20,10 +20,11 @@ from apps.core.errors import NotFound
 from apps.core.ids import public_id
 from apps.payments import circuits
 from apps.payments.bulk_results import VALID_FOR, latest, payees_of
-from apps.payments.commands.bulk import BulkAnswer, NothingToVerify, RecordBulkVerification
+from apps.payments.commands.bulk_decisions import BulkAnswer, NothingToVerify, RecordBulkVerification
 from apps.payments.domain.orders import OrderState
 from apps.payments.domain.payee import Result
-from apps.payments.models import BulkOrder, Counterparty
+from apps.payments.models import Counterparty
+from apps.payments.models_orders import BulkOrder
 from apps.payments.payee_verification import (
     PROVIDER,
     Finding,

@@ -71,12 +71,11 @@ from apps.payments.commands import (
     SuspendMandate,
     UsDebtor,
 )
-from apps.payments.commands.bulk import (
+from apps.payments.commands.bulk import BulkPayout, CreateBulkOrder
+from apps.payments.commands.bulk_decisions import (
     ApproveBulkOrder,
-    BulkPayout,
     CancelBulkOrder,
     ConfirmBulkOrder,
-    CreateBulkOrder,
     DeclineBulkOrder,
 )
 from apps.payments.commands.mandates import MandateDebtor
@@ -97,19 +96,11 @@ from apps.payments.domain.payee import compare as compare_payee
 from apps.payments.due import cancel_unmandated, expire_unused_mandates, finalise_due, prenotify_due
 from apps.payments.exports import export_batches
 from apps.payments.formats.fx_rates import FileRate
-from apps.payments.models import (
-    Batch,
-    BulkOrder,
-    Counterparty,
-    Payment,
-    PaymentEvent,
-    SettlementAccount,
-    StandingOrder,
-    StatusFile,
-)
+from apps.payments.models import Batch, Counterparty, Payment, PaymentEvent, SettlementAccount, StatusFile
 from apps.payments.models_cards import EVIDENCE_MAX, Attempt, Dispute, Operation
 from apps.payments.models_debits import Collection, CollectionPolicy, Mandate, Recall, Return
 from apps.payments.models_fx import FxQuote
+from apps.payments.models_orders import BulkOrder, StandingOrder
 from apps.payments.queries import (
     batches,
     count_by_state,

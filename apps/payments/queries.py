@@ -20,19 +20,11 @@ from apps.core.errors import NotFound
 from apps.core.ids import public_id
 from apps.payments.domain.lifecycle import Event, Kind, State
 from apps.payments.lifecycle_store import lives
-from apps.payments.models import (
-    Batch,
-    BulkOrder,
-    Counterparty,
-    Living,
-    Payment,
-    PaymentEvent,
-    SettlementAccount,
-    StandingOrder,
-)
+from apps.payments.models import Batch, Counterparty, Living, Payment, PaymentEvent, SettlementAccount
 from apps.payments.models_debits import Mandate
 from apps.payments.models_fx import FxQuote
 from apps.payments.models_instant import PayeeVerification
+from apps.payments.models_orders import BulkOrder, StandingOrder
 from apps.payments.routing import SettlementRoute, route_of
 
 _NAMES_AT_ONCE = 5_000

@@ -12,9 +12,10 @@ from apps.payments.bulk_results import results_of
 from apps.payments.domain import cards
 from apps.payments.domain.fx import rate_text, shown_rate
 from apps.payments.domain.lifecycle import Kind, State
-from apps.payments.models import BulkOrder, Payment, StandingOrder
+from apps.payments.models import Payment
 from apps.payments.models_cards import Attempt, Dispute, Operation
 from apps.payments.models_fx import FxQuote
+from apps.payments.models_orders import BulkOrder, StandingOrder
 from apps.payments.rails import ADAPTERS, adapter
 
 

@@ -15,7 +15,7 @@ from apps.core.errors import Refusal
 from apps.core.ids import public_id
 from apps.payments.commands.standing import RunStandingOrder, bank_today
 from apps.payments.domain.orders import OrderState
-from apps.payments.models import StandingOrder
+from apps.payments.models_orders import StandingOrder
 
 RUNS_MAX = 1_000
 """The most runs of one look; the next look goes on."""

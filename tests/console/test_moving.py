@@ -9,7 +9,7 @@ from apps.core import tenancy
 from apps.core.ids import parse_public_id, public_id
 from apps.core.money import Money
 from apps.payments import public as payments
-from apps.payments.commands.bulk import BulkAnswer, RecordBulkVerification
+from apps.payments.commands.bulk_decisions import BulkAnswer, RecordBulkVerification
 from apps.payments.models import Payment
 from tests import factories
 from tests.console.moving import bulk_order, disputed, moving, standing_order, state_of
@@ -52,7 +52,7 @@ class TestBulkOrders:
     def test_are_found_by_reference_and_filtered_by_state(self, merchant, as_role):
         order = bulk_order(merchant)
         with tenancy.scope(tenancy.PLATFORM):
-            from apps.payments.models import BulkOrder
+            from apps.payments.models_orders import BulkOrder
 
             row = BulkOrder.objects.get(pk=parse_public_id("blk", order))
 

@@ -13,12 +13,11 @@ from apps.payments.commands.ach_returns import ApplyAchReturns, CloseReturnDispu
 from apps.payments.commands.ach_reversals import ReverseBatch, ReversePayment
 from apps.payments.commands.approval import ApprovePayment, CancelPayment, DeclinePayment
 from apps.payments.commands.batches import CloseBatch, MarkBatchSent, RecordRebuiltBatch
-from apps.payments.commands.bulk import (
+from apps.payments.commands.bulk import BulkPayout, CreateBulkOrder
+from apps.payments.commands.bulk_decisions import (
     ApproveBulkOrder,
-    BulkPayout,
     CancelBulkOrder,
     ConfirmBulkOrder,
-    CreateBulkOrder,
     DeclineBulkOrder,
 )
 from apps.payments.commands.calendars import ChangeBankCalendar

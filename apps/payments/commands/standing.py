@@ -38,7 +38,8 @@ from apps.payments.events import (
     StandingOrderPaused,
 )
 from apps.payments.lifecycle_store import Origin, advance, begin, decide_for, lock, lock_payment, tells
-from apps.payments.models import Counterparty, Payment, StandingOrder
+from apps.payments.models import Counterparty, Payment
+from apps.payments.models_orders import StandingOrder
 from apps.payments.rails import adapter
 from apps.payments.representation import standing_order_data
 

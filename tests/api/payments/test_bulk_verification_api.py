@@ -13,7 +13,7 @@ from apps.core.money import Money
 from apps.payments import bulk_verification
 from apps.payments import public as payments
 from apps.payments.bulk_verification import verify_bulk_order
-from apps.payments.commands.bulk import BulkAnswer, RecordBulkVerification
+from apps.payments.commands.bulk_decisions import BulkAnswer, RecordBulkVerification
 from apps.payments.domain.payee import Result, compare
 from apps.payments.models_instant import ProviderCircuit
 from apps.payments.payee_verification import PROVIDER, Finding

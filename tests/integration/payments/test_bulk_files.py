@@ -23,7 +23,8 @@ from apps.payments.formats.pain001 import (
     CreditTransferGroup,
     build_credit_transfer,
 )
-from apps.payments.models import AchItem, BulkOrder, Counterparty, Payment
+from apps.payments.models import AchItem, Counterparty, Payment
+from apps.payments.models_orders import BulkOrder
 from tests import factories
 from tests.factories import CreditorFactory, do
 from tests.integration.payments import us_bank

@@ -16,11 +16,13 @@ from apps.core.errors import Invalid, Refusal
 from apps.core.ids import parse_public_id
 from apps.core.money import Money
 from apps.payments import public as payments
-from apps.payments.commands.bulk import BulkInvalid, TooLate
+from apps.payments.commands.bulk import BulkInvalid
+from apps.payments.commands.bulk_decisions import TooLate
 from apps.payments.commands.standing import RunStandingOrder
 from apps.payments.domain.machine import IllegalTransition
 from apps.payments.domain.schedules import DayRule, Frequency, Schedule
-from apps.payments.models import BulkOrder, Payment, PaymentEvent, StandingOrder
+from apps.payments.models import Payment, PaymentEvent
+from apps.payments.models_orders import BulkOrder, StandingOrder
 from apps.payments.queries import verify
 from apps.payments.standing_runs import run_due
 from tests import factories
