@@ -393,7 +393,7 @@ def test_c13_secrets_are_rolled_under_load(tmp_path, verdicts):
                 running.manage(
                     "from uuid import UUID\nfrom apps.core import clock, ids\nfrom apps.core.actors import system_actor\n"
                     "from apps.core.commands import execute\nfrom apps.webhooks.commands.endpoints import RotateEndpointSecret\n"
-                    f"execute(RotateEndpointSecret(UUID({organisation!r}), ids.parse_public_id('we', {endpoint!r})),"
+                    f"execute(RotateEndpointSecret(UUID({organisation!r}), ids.parse_public_id('we', {endpoint!r}), overlap_s=30),"
                     " actor=system_actor('t'), key=None, at=clock.database_now())\nprint('rolled')"
                 )
                 time.sleep(random.uniform(0.5, 2))

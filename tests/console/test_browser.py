@@ -15,6 +15,7 @@ import pytest
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
+from apps.console.badges import BADGES
 from tests.console.world import PASSWORD, World, code_of, staff
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -181,7 +182,28 @@ def test_no_page_breaks_the_content_policy_or_overflows(browser: Browser):
         )
         assert wide <= 0, f"{path or 'home'} is {wide}px too wide"
 
+    for width in (390, 1000, 1360):
+        browser.page.set_viewport_size({"width": width, "height": 900})
+        browser.open("")
+        fill_the_header(browser)
+        browser.shoot(f"home-busy-{width}-{browser.scheme}")
+        assert browser.page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        ), f"the header is too wide at {width}px"
+        assert browser.page.locator(".find input").bounding_box()["width"] >= 200
+
     assert browser.complaints == []
+
+
+def fill_the_header(browser: Browser) -> None:
+    """Show what the header shows when everything that may wait does."""
+    browser.page.evaluate(
+        """labels => document.querySelector(".badges").replaceChildren(...labels.map(label => {
+            const badge = document.createElement("a"); badge.className = "badge"; badge.href = "#";
+            badge.textContent = "10000 " + label; return badge;
+        }))""",
+        [badge.label for badge in BADGES],
+    )
 
 
 def test_the_keyboard_reaches_pages_rows_and_help(world: World, browser: Browser):

@@ -44,7 +44,7 @@ class Exchange:
             self.rates[currency] = rate = before + before * self.dice.randint(-40, 40) // 10_000
             text = f"{rate // 10_000}.{rate % 10_000:04d}"
             listed.append(payments.FileRate(SOURCE, "EUR", currency, text, at))
-        self.hand.do(payments.LoadFxRates(None, tuple(listed)), f"fx_rates:{at.date()}", at)
+        self.hand.do(payments.LoadFxRates(None, tuple(listed)), f"fx_rates:{at.isoformat()}", at)
 
     def move(self, at: datetime) -> None:
         """Bring euro of the online shop to its account in pounds."""
