@@ -112,7 +112,10 @@ class TestReturns:
 
     def test_of_a_debit_leave_nothing_in_clearing(self, bank, tmp_path):
         one = merchant(funded_minor=0)
-        answers = us_bank.collected(one, 2_500, "simulate:return R01"), us_bank.collected(one, 900, "")
+        answers = (
+            us_bank.collected(one, 2_500, "simulate:return R01", at=TUESDAY),
+            us_bank.collected(one, 900, "", at=TUESDAY),
+        )
         (batch,) = export(tmp_path, at=TUESDAY)
         bank.takes(batch)
         expect_all(*answers)

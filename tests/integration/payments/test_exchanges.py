@@ -245,7 +245,12 @@ class TestAStatement:
 
         with tenancy.scope(merchant.id):
             source, target = (
-                statement_of(merchant.accounts[place], first=today, last=today, at=clock.database_now())
+                statement_of(
+                    merchant.accounts[place],
+                    first=today - timedelta(days=1),
+                    last=today,
+                    at=clock.database_now(),
+                )
                 for place in (0, 2)
             )
 
