@@ -63,7 +63,7 @@ migrations:
 	@DATABASE_URL=postgresql://nobody@127.0.0.1:1/none $(PY) -W ignore manage.py makemigrations --check --dry-run
 
 unit:
-	@$(PYTEST) $(wildcard tests/unit tests/architecture tests/properties) --durations=3 -q
+	@$(PYTEST) -n $(TEST_WORKERS) $(wildcard tests/unit tests/architecture tests/properties) --durations=3 -q
 
 _run:
 	@config/setup.sh requirements.txt
